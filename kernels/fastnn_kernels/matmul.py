@@ -10,20 +10,8 @@ workers gives the same bits as a whole one.
 """
 
 from fastnn_kernels._jit import kernel
-from fastnn_kernels.simd import (
-    TILE_ROWS,
-    TILE_VECTORS,
-    VECTOR_BYTES,
-    address,
-    advance,
-    align,
-    copy_tile,
-    dot_tile,
-    lanes_of,
-    never_inline,
-    product_tile,
-    transpose_tile,
-)
+from fastnn_kernels.simd import VECTOR_BYTES, address, advance, align, lanes_of, never_inline
+from fastnn_kernels.tiles import TILE_ROWS, TILE_VECTORS, copy_tile, dot_tile, product_tile, transpose_tile
 
 # A block of B, BLOCK_K rows of BLOCK_TILES tiles, is packed to stay in the second-level cache: 360 KiB.
 BLOCK_K = 192
@@ -100,7 +88,15 @@ def product(start, start_row, started, a, a_row, a_col, b, b_row, b_col, m, k, n
                 while j < n_block:
                     cols = _tile_width(n_block - j, lanes)
                     to = advance(b_panel, j * k_block)
-                    _pack(advance(b_block, j * b_col), b_row, b_col, k_block, cols, to, -(-cols // lanes) * lanes)
+                    _pack(
+                        advance(b_block, j * b_col),
+                        b_row,
+                        b_col,
+                        k_block,
+                        cols,
+                        to,
+                        -(-cols // lanes) * lanes,
+                    )
                     j += cols
             i, rows = 0, TILE_ROWS
             while i < m:
