@@ -4,6 +4,8 @@ Tests and benchmarks both draw from it. `<kernel>_arguments` gives the inputs in
 kernel and its NumPy twin take them; the kernel wants its outputs after them.
 """
 
+import re
+
 import numpy as np
 
 from fastnn_kernels.activations import ACTIVATIONS
@@ -116,3 +118,16 @@ def machine_code(kernel, *arguments):
     fresh(*arguments)
     (code,) = fresh.inspect_asm().values()
     return code.partition("_ZN7cpython")[0]
+
+
+def assert_float32_vectors(code, calls=()):
+    """x86 code computes on vectors, converts nothing to double precision, and calls nothing but `calls`.
+
+    A call in a loop over elements makes it scalar. Memory functions and the kernels named in `calls`,
+    which do whole arrays, are no such calls.
+    """
+    assert not re.search(r"cvt(ss2sd|sd2ss|ps2pd|pd2ps)", code)
+    assert re.search(r"mulps|fn?m(add|sub)\d+ps", code)
+    harmless = ("NRT_", "mem", *calls)
+    called = re.findall(r"(?:\$|call\w*\s+)([A-Za-z_]\w*)", code)
+    assert not [name for name in called if not any(part in name for part in harmless)]
