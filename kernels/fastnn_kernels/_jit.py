@@ -85,11 +85,21 @@ class _KernelCache(FunctionCache):
 _STAMP = _source_stamp()
 
 
-def kernel(function=None, *, fastmath=FAST):
-    """Compile `function` at its first call: no GIL, NumPy's rules for division, cached on disk."""
+def kernel(function=None, *, fastmath=FAST, inline=False):
+    """Compile `function` at its first call: no GIL, NumPy's rules for division, cached on disk.
+
+    Its callers compile it again with themselves, at each level of calls. `inline` gives them its source
+    instead, before types are inferred: for glue between the loops, which then costs one compilation.
+    """
     if function is None:
-        return lambda f: kernel(f, fastmath=fastmath)
-    compiled = numba.njit(fastmath=set(fastmath), error_model="numpy", nogil=True)(function)
+        return lambda f: kernel(f, fastmath=fastmath, inline=inline)
+    compiled = numba.njit(
+        fastmath=set(fastmath),
+        error_model="numpy",
+        nogil=True,
+        inline="always" if inline else "never",
+        _nrt=False,  # kernels allocate nothing and return no views: counting references only costs time
+    )(function)
     if not config.DISABLE_JIT:
         template = compiled.get_call_template
 

@@ -20,7 +20,7 @@ def affine_scratch_size(n_samples, n_in, n_out, itemsize):
     )
 
 
-@kernel
+@kernel(inline=True)
 def affine_forward(X, W, b, Z, scratch):
     """Z = X W + b: the sums start from the bias, which costs nothing."""
     (m, k), n = X.shape, W.shape[1]
@@ -45,7 +45,7 @@ def column_sum(dZ, db):
             db[j] += row[j]
 
 
-@kernel
+@kernel(inline=True)
 def affine_backward(X, W, dZ, dW, db, dX, scratch):
     """dW = X' dZ, db = sum of dZ over rows, dX = dZ W'; an empty dX is not computed.
 

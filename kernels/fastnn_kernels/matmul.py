@@ -33,7 +33,8 @@ def row_stride(A):
 def scratch_size(m, k, n, itemsize):
     """Elements of scratch that a product of (m, k) and (k, n) may use, in any of the three forms."""
     width = TILE_VECTORS * VECTOR_BYTES // itemsize
-    tiles = min((n + width - 1) // width, BLOCK_TILES)
+    columns = m if n == 1 else n  # `matmul_at` computes one column as one row
+    tiles = min((columns + width - 1) // width, BLOCK_TILES)
     return VECTOR_BYTES // itemsize + min(k, BLOCK_K) * (TILE_ROWS + tiles * width)
 
 
@@ -132,7 +133,7 @@ def dot_rows(a, a_row, x, m, k, c):
         dot_tile(advance(a, i * a_row), a_row, x, min(4, m - i), k, advance(c, i))
 
 
-@kernel
+@kernel(inline=True)
 def matmul(A, B, C, scratch):
     """C = A B;  A (m, k), B (k, n), C (m, n)."""
     (m, k), n = A.shape, B.shape[1]
@@ -144,7 +145,7 @@ def matmul(A, B, C, scratch):
         product(c, 0, False, a, row_stride(A), 1, b, row_stride(B), 1, m, k, n, workspace, c, row_stride(C))
 
 
-@kernel
+@kernel(inline=True)
 def matmul_at(A, B, C, scratch):
     """C = A' B;  A (k, m), B (k, n), C (m, n)."""
     (k, m), n = A.shape, B.shape[1]
@@ -155,7 +156,7 @@ def matmul_at(A, B, C, scratch):
         product(c, 0, False, a, 1, row_stride(A), b, row_stride(B), 1, m, k, n, workspace, c, row_stride(C))
 
 
-@kernel
+@kernel(inline=True)
 def matmul_bt(A, B, C, scratch):
     """C = A B';  A (m, k), B (n, k), C (m, n)."""
     (m, k), n = A.shape, B.shape[0]
@@ -167,7 +168,7 @@ def matmul_bt(A, B, C, scratch):
         product(c, 0, False, a, row_stride(A), 1, b, 1, row_stride(B), m, k, n, workspace, c, row_stride(C))
 
 
-@kernel
+@kernel(inline=True)
 def transpose(A, B):
     """B = A';  A (m, n), B (n, m), both with contiguous rows, not overlapping."""
     _transpose(address(A, 0), row_stride(A), A.shape[0], A.shape[1], address(B, 0), row_stride(B))

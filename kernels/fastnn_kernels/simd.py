@@ -3,13 +3,12 @@
 Everything here trusts its caller completely: the pointers are raw, nothing is checked.
 """
 
-import platform
-
 from llvmlite import binding, ir
 from numba import types
 from numba.core import cgutils, config
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic
+from numba.np.arrayobj import populate_array
 
 _I1, _I32, _I64 = ir.IntType(1), ir.IntType(32), ir.IntType(64)
 
@@ -168,6 +167,47 @@ def lanes_of(typingctx, pointer):
     return types.int64(pointer), lambda context, builder, signature, args: _I64(lanes)
 
 
+def _view(context, builder, array_type, vector, start, extents):
+    """An array over vector's memory from element `start` on: contiguous, holding no reference."""
+    array = context.make_array(array_type)(context, builder)
+    itemsize = context.get_abi_sizeof(context.get_data_type(array_type.dtype))
+    strides, stride = [], _I64(itemsize)
+    for extent in reversed(extents):
+        strides.insert(0, stride)
+        stride = builder.mul(stride, extent)
+    populate_array(
+        array,
+        data=builder.gep(vector.data, [start]),
+        shape=cgutils.pack_array(builder, extents),
+        strides=cgutils.pack_array(builder, strides),
+        itemsize=_I64(itemsize),
+        meminfo=None,
+    )
+    return array._getvalue()
+
+
+@intrinsic
+def flat_view(typingctx, vector, start, size):
+    """vector[start : start + size] without a reference to the vector: a count of them costs more than it."""
+
+    def codegen(context, builder, signature, args):
+        source = context.make_array(signature.args[0])(context, builder, args[0])
+        return _view(context, builder, signature.return_type, source, args[1], [args[2]])
+
+    return types.Array(vector.dtype, 1, "C")(vector, types.int64, types.int64), codegen
+
+
+@intrinsic
+def matrix_view(typingctx, vector, start, rows, cols):
+    """The (rows, cols) matrix that begins at vector[start], without a reference to the vector."""
+
+    def codegen(context, builder, signature, args):
+        source = context.make_array(signature.args[0])(context, builder, args[0])
+        return _view(context, builder, signature.return_type, source, args[1], list(args[2:]))
+
+    return types.Array(vector.dtype, 2, "C")(vector, *[types.int64] * 3), codegen
+
+
 @intrinsic
 def atomic_add(typingctx, array, index, value):
     """array[index] += value in one indivisible step; the value before it."""
@@ -192,13 +232,16 @@ def atomic_load(typingctx, array, index):
 
 @intrinsic
 def pause(typingctx):
-    """Tell the processor that this is a spin loop."""
-    arm = platform.machine() in ("aarch64", "arm64")
-    instruction = "yield" if arm else "pause"
+    """Tell the processor that this is a spin loop, where it wants to know."""
 
     def codegen(context, builder, signature, args):
-        kind = ir.FunctionType(ir.VoidType(), [])
-        builder.asm(kind, instruction, "", [], side_effect=True)
+        name, operands = {
+            "x86_64": ("llvm.x86.sse2.pause", []),
+            "aarch64": ("llvm.aarch64.hint", [_I32(1)]),
+        }.get(builder.module.triple.partition("-")[0], (None, []))
+        if name:
+            kind = ir.FunctionType(ir.VoidType(), [x.type for x in operands])
+            builder.call(cgutils.get_or_insert_function(builder.module, kind, name), operands)
         return context.get_dummy_value()
 
     return types.void(), codegen
