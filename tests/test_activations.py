@@ -1,24 +1,25 @@
 """Activations against their NumPy twins: shapes, types, aliases, NaN and infinities, derivatives."""
 
-import re
+import platform
 
 import numpy as np
 import pytest
+from fastnn import reference
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numba import config
+
 from cases import (
     DTYPES,
     ELEMENTWISE,
     SHAPES,
     activation_arguments,
     assert_close,
+    assert_float32_vectors,
     machine_code,
     normal,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
-from numba import config
-
-from fastnn import reference
 from fastnn_kernels.activations import (
     ACTIVATIONS,
     LEAKY_RELU_SLOPE,
@@ -30,7 +31,9 @@ from fastnn_kernels.activations import (
 
 # Interpreted kernels take a microsecond an element.
 SHAPES = [shape for shape in SHAPES if not config.DISABLE_JIT or np.prod(shape) <= 300]
-compiled = pytest.mark.skipif(config.DISABLE_JIT, reason="reads the machine code of compiled kernels")
+compiled = pytest.mark.skipif(
+    config.DISABLE_JIT or platform.machine() not in ("x86_64", "AMD64"), reason="reads x86 machine code"
+)
 every = pytest.mark.parametrize("name", ELEMENTWISE)
 both = pytest.mark.parametrize("dtype", DTYPES)
 
@@ -110,7 +113,7 @@ def test_in_place(name, dtype):
 def test_nan_and_infinity(name, dtype):
     Z = np.array([np.nan, np.inf, -np.inf, -0.0] * 9 + [np.nan], dtype)
     A = forward(Z, name)
-    np.testing.assert_array_equal(A, reference.activation_forward(Z, name))
+    assert_close(A, reference.activation_forward(Z, name))
     assert np.isnan(A[np.isnan(Z)]).all()
     for bad in (np.nan, np.inf, -np.inf):
         dA = np.full_like(Z, bad)
@@ -192,16 +195,12 @@ def test_bounds(Z):
 
 @compiled
 def test_loops_are_vectors_of_one_precision():
-    """No conversion to double precision, and no call of the C library, which would be scalar."""
     z = np.ones(40, np.float32)
-    for code in (
-        machine_code(activation_forward, z, 1, z.copy()),
-        machine_code(activation_backward, z, z, z, 1, z.copy()),
-        machine_code(softmax_forward, z.reshape(4, 10), np.empty((4, 10), np.float32)),
-        machine_code(softmax_backward, z.reshape(4, 10), z.reshape(4, 10), np.empty((4, 10), np.float32)),
+    Z = z.reshape(4, 10)
+    for kernel, *arguments in (
+        (activation_forward, z, 1, z.copy()),
+        (activation_backward, z, z, z, 1, z.copy()),
+        (softmax_forward, Z, Z.copy()),
+        (softmax_backward, Z, Z, Z.copy()),
     ):
-        if "mm0" not in code:
-            pytest.skip("not an x86 processor")
-        assert not re.search(r"cvtss2sd|cvtps2pd|cvtsd2ss|cvtpd2ps", code)
-        assert not re.search(r"\b(exp|expm1|log|log1p|tanh|erf)f?\b", code)
-        assert re.search(r"mulps|fn?m(add|sub)\d+ps", code)
+        assert_float32_vectors(machine_code(kernel, *arguments), ("copy_unless_same", "subtract_row_maximum"))

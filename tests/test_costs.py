@@ -1,33 +1,36 @@
 """Costs and their gradients against their NumPy twins, finite differences, and numbers far from zero."""
 
-import re
+import platform
 
 import numpy as np
 import pytest
+from fastnn import reference
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numba import config
+
 from cases import (
     DTYPES,
     PAIRS,
     SHAPES,
     assert_close,
+    assert_float32_vectors,
     cost_arguments,
     machine_code,
     normal,
     targets,
     widen,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
-from numba import config
-
-from fastnn import reference
 from fastnn_kernels import costs
 from fastnn_kernels.activations import ACTIVATIONS
 from fastnn_kernels.costs import COSTS, cost_backward
 
 # Interpreted kernels take a microsecond an element.
 SHAPES = [shape for shape in SHAPES if not config.DISABLE_JIT or np.prod(shape) <= 300]
-compiled = pytest.mark.skipif(config.DISABLE_JIT, reason="reads the machine code of compiled kernels")
+compiled = pytest.mark.skipif(
+    config.DISABLE_JIT or platform.machine() not in ("x86_64", "AMD64"), reason="reads x86 machine code"
+)
 both = pytest.mark.parametrize("dtype", DTYPES)
 every = pytest.mark.parametrize("name", COSTS)
 FORMS = [(name, False) for name in COSTS] + [("softmax_cross_entropy", True)]
@@ -41,8 +44,8 @@ def quiet():
         yield
 
 
-def run(name, Z, *arguments, out=None):
-    cost, delta = np.empty(len(Z), Z.dtype), np.empty_like(Z) if out is None else out
+def run(name, Z, *arguments):
+    cost, delta = np.empty(len(Z), Z.dtype), np.empty_like(Z)
     getattr(costs, name)(Z, *arguments, cost, delta)
     return cost, delta
 
@@ -69,19 +72,7 @@ def test_equals_reference(name, indices, weighted, smoothing, dtype):
         assert_close((delta / size).astype(dtype), expected_delta / size, ulps=64, label=shape)
 
 
-@both
-@every_form
-def test_delta_may_be_the_first_argument(name, indices, dtype):
-    for shape in SHAPES:
-        Z, *rest = cost_arguments(name, shape, dtype, indices=indices)
-        cost, delta = run(name, Z, *rest)
-        same = Z.copy()
-        cost_in_place, _ = run(name, same, *rest, out=same)
-        np.testing.assert_array_equal(cost_in_place, cost)
-        np.testing.assert_array_equal(same, delta)
-
-
-def whole(Z, cost, output, Y, weights, scale, smoothing=0.2, threshold=0.8, out=None):
+def whole(Z, cost, output, Y, weights, scale, smoothing=0.2, threshold=0.8):
     """cost and dZ from the one entry, with A computed by the twin."""
     A = reference.activation_forward(Z, output)
     codes = COSTS[cost].code, ACTIVATIONS[output].code
@@ -240,13 +231,9 @@ def test_weights_multiply(name, A, factor):
 
 
 @compiled
-@every_form
+@pytest.mark.parametrize("name, indices", [form for form in FORMS if form[0] != "squared_error"])
 def test_loops_are_vectors_of_one_precision(name, indices):
-    for shape in ((40, 1), (4, 10)):
-        Z, *rest = cost_arguments(name, shape, np.float32, indices=indices)
-        code = machine_code(getattr(costs, name), Z, *rest, np.empty(len(Z), np.float32), np.empty_like(Z))
-        if "mm0" not in code:
-            pytest.skip("not an x86 processor")
-        assert not re.search(r"cvtss2sd|cvtps2pd|cvtsd2ss|cvtpd2ps", code)
-        assert not re.search(r"\b(exp|expm1|log|log1p)f?\b", code)
-        assert re.search(r"mulps|fn?m(add|sub)\d+ps", code) or name == "squared_error"  # which calls huber
+    """The squared error has no loop of its own: it is huber's."""
+    Z, *rest = cost_arguments(name, (4, 10), np.float32, indices=indices)
+    code = machine_code(getattr(costs, name), Z, *rest, np.empty(len(Z), np.float32), np.empty_like(Z))
+    assert_float32_vectors(code, ("copy_unless_same", "subtract_row_maximum", "_weigh", "_sum_rows"))

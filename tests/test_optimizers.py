@@ -1,22 +1,33 @@
 """Optimizers against their NumPy twins, and what a step must never do."""
 
 import math
-import re
+import platform
 
 import numpy as np
 import pytest
-from cases import DIMENSIONS, DTYPES, assert_close, machine_code, normal, optimizer_arguments, widen
+from fastnn import reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numba import config
 
-from fastnn import reference
+from cases import (
+    DIMENSIONS,
+    DTYPES,
+    assert_close,
+    assert_float32_vectors,
+    machine_code,
+    normal,
+    optimizer_arguments,
+    widen,
+)
 from fastnn_kernels import optimizers
 from fastnn_kernels.optimizers import OPTIMIZERS, adam, squared_norm
 
 SIZES = (*DIMENSIONS, *(() if config.DISABLE_JIT else (4099,)))
-compiled = pytest.mark.skipif(config.DISABLE_JIT, reason="reads the machine code of compiled kernels")
+compiled = pytest.mark.skipif(
+    config.DISABLE_JIT or platform.machine() not in ("x86_64", "AMD64"), reason="reads x86 machine code"
+)
 every = pytest.mark.parametrize("name", OPTIMIZERS)
 both = pytest.mark.parametrize("dtype", DTYPES)
 
@@ -132,9 +143,6 @@ def test_momentum_without_velocity_is_sgd(grads, mu):
 def test_loops_are_vectors_of_one_precision():
     for name in OPTIMIZERS:
         code = machine_code(getattr(optimizers, name), *optimizer_arguments(name, 40, np.float32))
-        if "mm0" not in code:
-            pytest.skip("not an x86 processor")
-        assert not re.search(r"cvtss2sd|cvtps2pd|cvtsd2ss|cvtpd2ps|\bcall", code), name
-        assert re.search(r"mulps|fn?m(add|sub)\d+ps", code), name
+        assert_float32_vectors(code)
         assert ("sqrtps" in code and "divps" in code) == (name == "adam")
     assert "cvtps2pd" in machine_code(squared_norm, np.ones(40, np.float32))

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import scipy.special
 import scipy.stats
-from cases import DTYPES, PAIRS, cost_arguments, generator, normal, optimizer_arguments, targets
+from fastnn import reference
 from sklearn.metrics import log_loss, mean_poisson_deviance
 
-from fastnn import reference
+from cases import DTYPES, PAIRS, cost_arguments, generator, normal, optimizer_arguments, targets
 from fastnn_kernels import activations, costs, optimizers
 
 both = pytest.mark.parametrize("dtype", DTYPES)
@@ -41,7 +41,8 @@ def test_costs_agree_with_scipy_and_scikit_learn():
     np.testing.assert_allclose(
         cost.mean(), log_loss(indices, scipy.special.softmax(Z, axis=1), labels=range(5))
     )
-    np.testing.assert_array_equal(cost, reference.softmax_cross_entropy(Z, np.eye(5)[indices[:, 0].astype(int)])[0])
+    rows = np.eye(5)[indices[:, 0].astype(int)]
+    np.testing.assert_array_equal(cost, reference.softmax_cross_entropy(Z, rows)[0])
     Y = targets("poisson", (7, 1), np.float64)
     cost, _ = reference.poisson(Z[:, :1], Y)
     np.testing.assert_allclose(cost.mean(), mean_poisson_deviance(Y[:, 0], np.exp(Z[:, 0])) / 2)
@@ -76,17 +77,18 @@ def test_dtype_is_kept(dtype):
 
 
 def test_same_names_and_order_as_the_kernels():
-    """A twin takes the kernel's inputs in the kernel's order, without its outputs."""
-    for module in (activations, costs, optimizers):
-        for name, kernel in vars(module).items():
-            if kernel.__module__ != module.__name__ if hasattr(kernel, "__module__") else True:
-                continue
-            if not hasattr(reference, name) or inspect.isclass(kernel):
-                continue
-            ours = list(inspect.signature(getattr(reference, name)).parameters)
-            theirs = list(inspect.signature(getattr(kernel, "py_func", kernel)).parameters)
-            rename = {"name": "code", "cost": "code"}
-            assert [rename.get(x, x) for x in ours] == theirs[: len(ours)], name
+    """A twin takes the kernel's inputs in the kernel's order, names instead of codes, and no outputs."""
+    twins = {
+        activations: ["activation_forward", "activation_backward", "softmax_forward", "softmax_backward"],
+        costs: ["cost_backward", *costs.COSTS],
+        optimizers: ["squared_norm", *optimizers.OPTIMIZERS],
+    }
+    for module, names in twins.items():
+        for name in names:
+            twin, kernel = getattr(reference, name), getattr(module, name)
+            ours = list(inspect.signature(twin).parameters)
+            theirs = inspect.signature(getattr(kernel, "py_func", kernel)).parameters
+            assert ["code" if x in ("name", "cost") else x for x in ours] == list(theirs)[: len(ours)], name
 
 
 def network(sizes, dtype=np.float64):
@@ -139,7 +141,6 @@ def test_layer_backward_is_one_layer_of_gradients():
 @pytest.mark.parametrize("name", optimizers.OPTIMIZERS)
 def test_a_whole_training_loop(name):
     """XOR is learnt by each optimizer: parameters in one flat vector, seen by the network as views."""
-    sizes = 2, 8, 1
     X = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float64)
     Y = np.array([[0], [1], [1], [0]], np.float64)
     params = generator(0).standard_normal(2 * 8 + 8 + 8 + 1)
@@ -159,5 +160,4 @@ def test_a_whole_training_loop(name):
             *moments, params = reference.adam(grads, rate, 0.9, 0.999, epsilon, 1, 0, 0, *moments, params)
         else:
             *moments, params = getattr(reference, name)(grads, 0.2, 0.9, 1, 0, *moments, params)
-        assert sizes[0] == X.shape[1] and np.isfinite(cost).all()
     assert cost.mean() < 0.05
