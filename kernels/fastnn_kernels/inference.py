@@ -1,0 +1,38 @@
+"""The forward pass alone."""
+
+from fastnn_kernels._jit import kernel
+from fastnn_kernels.activations import SOFTMAX, activation_forward, softmax_forward
+from fastnn_kernels.affine import affine_forward
+from fastnn_kernels.layout import biases_of, weights_of
+from fastnn_kernels.simd import matrix_view
+
+
+@kernel(inline=True)
+def activate(Z, code):
+    """Z = g(Z) in place, rows of softmax included."""
+    if code == SOFTMAX:
+        softmax_forward(Z, Z)
+    else:
+        activation_forward(Z, code, Z)
+
+
+@kernel
+def predict(layers, params, X, chunk, buffer, scratch, out):
+    """out = the network's output for the rows of X.
+
+    X (n, n_in), out (n, n_out); buffer (2 * chunk * largest hidden width,): `chunk` rows are carried
+    through all layers at a time, between the two halves of the buffer.
+    """
+    last, half = layers.size - 1, buffer.size // 2
+    for start in range(0, X.shape[0], chunk):
+        rows = min(chunk, X.shape[0] - start)
+        A = matrix_view(X, start * X.shape[1], rows, X.shape[1])
+        for index in range(layers.size):
+            layer = layers[index]
+            if index == last:
+                Z = matrix_view(out, start * layer.n_out, rows, layer.n_out)
+            else:
+                Z = matrix_view(buffer, half * (index % 2), rows, layer.n_out)
+            affine_forward(A, weights_of(layer, params), biases_of(layer, params), Z, scratch)
+            activate(Z, layer.activation)
+            A = Z
