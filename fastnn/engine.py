@@ -1,0 +1,227 @@
+"""One run of training over the compiled loop: its memory, its threads, its slices of an epoch."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import joblib
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn._validation import as_kernels_want
+from fastnn.data import Array, is_readable
+from fastnn.optimizers import Optimizer, n_moments
+from fastnn_kernels import epoch as kernels
+from fastnn_kernels.activations import GELU, SILU
+from fastnn_kernels.affine import affine_scratch_size
+from fastnn_kernels.costs import COSTS
+from fastnn_kernels.layout import block_shares, block_table, n_parameters, n_units
+from fastnn_kernels.optimizers import OPTIMIZERS
+from fastnn_kernels.team import ABANDONED, TEAM_SIZE
+
+# A slice of an epoch is one compiled call. Between slices a Ctrl-C is heard and the progress bar moves.
+SLICE_SECONDS = 0.05
+# The rows that a worker carries through all layers at a time should stay in its second-level cache.
+CHUNK_BYTES = 256 << 10
+# What `step_seconds` reckons with, and the work below which a further thread costs more than it does:
+# two barriers take about 2 us when all are awake, and a share of work must outweigh an uneven cut of it.
+FLOPS_PER_SECOND, SECONDS_PER_PARAMETER, SECONDS_PER_UNIT = 80e9, 0.4e-9, 1e-9
+SECONDS_PER_THREAD = 15e-6
+
+
+class DivergenceError(ArithmeticError):
+    """The cost is no longer finite: the learning rate is too high, or the data are not scaled."""
+
+
+class Abandoned(RuntimeError):
+    """A worker thread could not be started or was interrupted in between."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run is told besides its data: see `Network.fit`."""
+
+    optimizer: Optimizer
+    batch_size: int
+    l2: float = 0.0
+    l2_by_batch: bool = False
+    clip_norm: float = np.inf
+    label_smoothing: float = 0.0
+    huber_threshold: float = 1.0
+    threads: int | str = "auto"
+
+
+def available_threads() -> int:
+    """The threads that this process may use: its CPU affinity, and the limits that joblib sets in workers."""
+    limits = [joblib.cpu_count(), joblib.effective_n_jobs(-1)]
+    for variable in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
+        value = os.environ.get(variable, "")
+        if value.isdigit() and int(value) > 0:
+            limits.append(int(value))
+    return max(1, min(limits))
+
+
+def step_seconds(layers: Array, rows: int) -> float:
+    """About how long one thread takes for a step over `rows` rows."""
+    n_weights = float((layers["n_in"] * layers["n_out"]).sum())
+    units = float(layers["n_out"].sum())
+    products = 6 * rows * n_weights / FLOPS_PER_SECOND
+    return products + n_weights * SECONDS_PER_PARAMETER + rows * units * SECONDS_PER_UNIT
+
+
+def worthwhile_threads(layers: Array, rows: int, available: int) -> int:
+    """As many of the available threads as have enough to do in a step over `rows` rows."""
+    by_work = int(step_seconds(layers, rows) / SECONDS_PER_THREAD)
+    return max(1, min(available, by_work, -(-rows // 8)))
+
+
+def aligned_zeros(size: int, dtype: np.dtype[Any]) -> Array:
+    """A zeroed vector that begins at a cache line."""
+    buffer = np.zeros(size + 64 // dtype.itemsize, dtype)
+    start = -buffer.ctypes.data % 64 // dtype.itemsize
+    return buffer[start : start + size]
+
+
+class Trainer:
+    """The state of a run: moments, steps done and workspace for one network, cost and batch size."""
+
+    def __init__(
+        self,
+        layers: Array,
+        params: Array,
+        cost: str,
+        n_targets: int,
+        weighted: bool,
+        seed: int,
+        run: Settings,
+    ) -> None:
+        dtype, batch = params.dtype, run.batch_size
+        scalar = dtype.type
+        available = available_threads()
+        if run.threads == "auto":
+            self.workers = worthwhile_threads(layers, batch, available)
+        else:
+            self.workers = int(run.threads)
+        self.settings = run
+        self.steps_done = 0
+        self.per_epoch = 1
+        self._seconds_per_step = step_seconds(layers, batch) / self.workers
+        blocks = block_table(layers)
+        n_params, units = n_parameters(layers), n_units(layers)
+        saved = np.isin(layers["activation"], (GELU, SILU)).any() or (layers["keep"] < 1).any()
+        sizes = [affine_scratch_size(batch, int(x["n_in"]), int(x["n_out"]), dtype.itemsize) for x in layers]
+        chunk = max(8, CHUNK_BYTES // (2 * units * dtype.itemsize) // 8 * 8)
+        self.model = kernels.Model(layers, blocks, params, aligned_zeros(n_params, dtype))
+        self.options = kernels.Options(
+            cost=COSTS[cost].code,
+            smoothing=scalar(run.label_smoothing),
+            threshold=scalar(run.huber_threshold),
+            optimizer=OPTIMIZERS[run.optimizer.kernel].code,
+            beta1=scalar(run.optimizer.betas[0]),
+            beta2=scalar(run.optimizer.betas[1]),
+            clip=float(run.clip_norm),
+            l2=scalar(run.l2),
+            l2_by_batch=run.l2_by_batch,
+            seed=seed & 0xFFFFFFFF,
+            capacity=batch,
+            chunk=min(chunk, batch),
+        )
+        self.work = kernels.Workspace(
+            activations=aligned_zeros(batch * units, dtype),
+            saved=aligned_zeros(batch * units if saved else 0, dtype),
+            deltas=aligned_zeros(batch * units, dtype),
+            targets=aligned_zeros(batch * n_targets, dtype),
+            row_weights=aligned_zeros(batch if weighted else 0, dtype),
+            costs=aligned_zeros(batch, dtype),
+            grads=aligned_zeros(n_params, dtype),
+            moments=np.zeros((n_moments(run.optimizer), n_params), dtype),
+            norms=np.zeros(len(blocks)),
+            squares=np.zeros(len(blocks)),
+            scratch=np.empty((self.workers, max(sizes)), dtype),
+            shares=block_shares(layers, blocks, self.workers),
+        )
+
+    @property
+    def moments(self) -> Array:
+        """The optimizer's running means (n_moments, n_params)."""
+        return self.work.moments
+
+    def epoch(
+        self,
+        X: Array,
+        Y: Array,
+        weights: Array,
+        order: NDArray[np.int64],
+        per_epoch: int | None = None,
+        on_slice: Callable[[int, float], None] | None = None,
+    ) -> float:
+        """Train on the rows `order` of X, batch by batch; the mean cost before each batch's update.
+
+        `per_epoch` is the number of steps that schedules count as an epoch; `on_slice` is told after each
+        slice how many batches are done and their mean cost. Raises DivergenceError before the update
+        of a step whose cost is not finite. An exception between slices leaves whole steps behind it.
+        """
+        batch, dtype = self.options.capacity, self.model.params.dtype
+        n_steps = -(-order.size // batch)
+        self.per_epoch = per_epoch or n_steps
+        totals = np.zeros(kernels.N_TOTALS)
+        kernels.transpose_weights(self.model)
+        Y = as_kernels_want(Y, dtype)
+        first = 0
+        while first < n_steps:
+            last = min(n_steps, first + max(1, int(SLICE_SECONDS / self._seconds_per_step)))
+            chosen = order[first * batch : last * batch]
+            if is_readable(X, dtype):
+                data = kernels.Data(np.asarray(X), Y, weights, chosen)
+            else:  # a file of another type: convert the rows of this slice
+                rows = as_kernels_want(X[chosen], dtype)
+                data = kernels.Data(rows, Y[chosen], weights[chosen[: weights.size]], np.arange(chosen.size))
+            steps = np.arange(self.steps_done, self.steps_done + last - first)
+            rates = self.settings.optimizer.corrected(steps, self.per_epoch)
+            started, before = time.perf_counter(), totals[kernels.STEPS]
+            try:
+                status = self._run(data, rates, totals)
+            finally:
+                self.steps_done += int(totals[kernels.STEPS] - before)
+            self._seconds_per_step = max((time.perf_counter() - started) / (last - first), 1e-7)
+            if status == kernels.DIVERGED:
+                raise DivergenceError(
+                    f"the cost is not finite in step {self.steps_done}; use a smaller learning rate, "
+                    "gradient clipping (clip_norm), or scale the features"
+                )
+            if status == kernels.ABANDONED:
+                raise Abandoned("a training thread could not be started; try threads=1")
+            first = last
+            if on_slice is not None:
+                on_slice(last, totals[kernels.COST] / min(last * batch, order.size))
+        return float(totals[kernels.COST] / order.size)
+
+    def _run(self, data: kernels.Data, rates: Array, totals: Array) -> int:
+        """One compiled call, entered by all workers; this thread is the first of them."""
+        team = np.zeros(TEAM_SIZE, np.int64)
+        call = (data, self.model, self.options, self.work, rates, self.steps_done, totals, team)
+
+        def work(worker: int) -> int:
+            try:
+                return int(kernels.train(*call, worker, self.workers))
+            except BaseException:
+                team[ABANDONED] = 1  # the others must not wait for ever for one that will not come
+                raise
+
+        others = [threading.Thread(target=work, args=(i,), daemon=True) for i in range(1, self.workers)]
+        try:
+            for thread in others:
+                thread.start()
+            return work(0)
+        except BaseException:
+            team[ABANDONED] = 1
+            raise
+        finally:
+            for thread in others:
+                if thread.ident is not None:
+                    thread.join()

@@ -1,0 +1,61 @@
+"""What happened in a run, epoch by epoch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+
+@dataclass
+class History:
+    """One entry per finished epoch in each list; the validation lists are empty without validation data.
+
+    cost: mean of the batches' costs before their updates, weight penalty included; val_cost: cost of the
+    validation data after the epoch, without it; score, val_score: accuracy for classes, R2 for numbers;
+    lr: learning rate of the last step. `stopped` says why the run ended before its last epoch, or is None.
+    """
+
+    cost: list[float] = field(default_factory=list)
+    val_cost: list[float] = field(default_factory=list)
+    val_score: list[float] = field(default_factory=list)
+    lr: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    stopped: str | None = None
+
+    def __len__(self) -> int:
+        return len(self.cost)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain lists, ready for JSON."""
+        return {f.name: value.copy() if isinstance(value := getattr(self, f.name), list) else value
+                for f in fields(self)}  # fmt: skip
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> History:
+        return cls(**values)
+
+    def to_frame(self) -> Any:
+        """A pandas DataFrame with a row per epoch."""
+        try:
+            import pandas
+        except ImportError as error:
+            raise ImportError("History.to_frame needs pandas: pip install pandas") from error
+        columns = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "stopped"}
+        return pandas.DataFrame({name: values for name, values in columns.items() if values})
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw cost and validation cost over epochs; returns the matplotlib Axes."""
+        if ax is None:
+            try:
+                from matplotlib import pyplot
+            except ImportError as error:
+                raise ImportError("History.plot needs matplotlib: pip install 'fastnn[plot]'") from error
+            _, ax = pyplot.subplots()
+        epochs = range(1, len(self) + 1)
+        ax.plot(epochs, self.cost, label="training")
+        if self.val_cost:
+            ax.plot(epochs, self.val_cost, label="validation")
+        ax.set_xlabel("epoch")
+        ax.set_ylabel("cost")
+        ax.legend()
+        return ax
