@@ -1,19 +1,16 @@
-"""The affine layer, dense and CSR, against its NumPy twin in float64: shapes, strides, NaN, the same bits."""
+"""The affine layer against its NumPy twin in float64: shapes, strides, blocking, NaN, and the same bits."""
 
 import numpy as np
 import pytest
-import scipy.sparse
 from fastnn import reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import config, njit
 
-from cases import DTYPES, LAYERS, generator, layer_arguments, normal
+from cases import DTYPES, LAYERS, layer_arguments, normal
 from fastnn_kernels.affine import (
     affine_backward,
-    affine_backward_csr,
     affine_forward,
-    affine_forward_csr,
     affine_scratch_size,
     column_sum,
 )
@@ -23,7 +20,7 @@ from test_matmul import readonly, strided, whole_machine_code
 compiled = pytest.mark.skipif(config.DISABLE_JIT, reason="the tiles are intrinsics, which only compile")
 both = pytest.mark.parametrize("dtype", DTYPES)
 # Interpreted loops take a microsecond an element.
-SPARSE_LAYERS = [shape for shape in LAYERS if not config.DISABLE_JIT or np.prod(shape) <= 1000]
+SMALL_LAYERS = [shape for shape in LAYERS if not config.DISABLE_JIT or np.prod(shape) <= 1000]
 
 
 def shapes(dtype):
@@ -197,7 +194,7 @@ def test_one_row_of_a_blocked_layer_has_the_same_bits(dtype):
 
 @both
 def test_column_sum_adds_the_rows_in_their_order(dtype):
-    for shape in {(n_samples, n_out) for n_samples, _, n_out in SPARSE_LAYERS} | {(0, 5), (5, 0)}:
+    for shape in {(n_samples, n_out) for n_samples, _, n_out in SMALL_LAYERS} | {(0, 5), (5, 0)}:
         dZ = normal(dtype, shape, "dZ")
         expected = np.zeros(shape[1], dtype)
         for row in dZ:
@@ -231,39 +228,27 @@ def test_column_sum_shows_what_is_not_finite(dtype):
 
 
 @njit
-def step(X, W, b, sparse, dW, db, dX):
-    """A user's own function: forward, dense and sparse, and backward from the sum of both."""
-    n_samples, n_in = X.shape
-    Z, Z_sparse = np.empty((n_samples, b.size), X.dtype), np.empty((n_samples, b.size), X.dtype)
-    scratch = np.empty(affine_scratch_size(n_samples, n_in, b.size, X.itemsize), X.dtype)
+def step(X, W, b, Z, dW, db, dX):
+    """A user's own function: forward, and backward from Z itself."""
+    scratch = np.empty(affine_scratch_size(X.shape[0], X.shape[1], b.size, X.itemsize), X.dtype)
     affine_forward(X, W, b, Z, scratch)
-    affine_forward_csr(sparse[0], sparse[1], sparse[2], W, b, Z_sparse)
-    affine_backward(X, W, Z, dW[0], db[0], dX, scratch)
-    affine_backward_csr(sparse[0], sparse[1], sparse[2], Z, dW[1], db[1])
-    return Z, Z_sparse
-
-
-def step_arguments(dtype):
-    X, W, b, _ = layer_arguments((13, 7, 33), dtype)
-    sparse, _ = csr((13, 7), dtype)
-    return X, W, b, sparse, *outputs(np.stack((W, W)), np.stack((b, b)), X)
+    affine_backward(X, W, Z, dW, db, dX, scratch)
 
 
 @compiled
 @both
 def test_a_users_own_compiled_function_may_call_it(dtype):
-    X, W, b, sparse, dW, db, dX = arguments = step_arguments(dtype)
-    Z, Z_sparse = step(*arguments)
-    np.testing.assert_array_equal(Z_sparse, forward_csr(sparse, W, b, len(X)))
+    X, W, b, dZ = layer_arguments((13, 7, 33), dtype)
+    Z, dW, db, dX = outputs(dZ, W, b, X)
+    step(X, W, b, Z, dW, db, dX)
     assert_forward(Z, X, W, b)
-    assert_backward((dW[0], db[0], dX), X, W, Z)
-    for actual, other in zip((dW[1], db[1]), backward_csr(sparse, Z, len(W)), strict=True):
-        np.testing.assert_array_equal(actual, other)
+    assert_backward((dW, db, dX), X, W, Z)
 
 
 @compiled
 def test_float32_never_becomes_float64():
-    code = whole_machine_code(step, *step_arguments(np.float32))
+    X, W, b, dZ = layer_arguments((13, 7, 33), np.float32)
+    code = whole_machine_code(step, X, W, b, *outputs(dZ, W, b, X))
     for conversion in ("cvtss2sd", "cvtps2pd", "cvtsd2ss", "cvtpd2ps", "fcvt"):
         assert conversion not in code
 
@@ -279,5 +264,3 @@ def test_dense_agrees_for_random_shapes(dtype, shape, apart):
     assert_forward(forward(x, w, b, Z), X, W, b)
     (db,) = outputs(b)
     assert_backward(backward(x, w, dz, (dW, db, dX)), X, W, dZ)
-
-

@@ -9,7 +9,7 @@ from numba import njit
 
 from cases import DTYPES, generator, layer_arguments, normal
 from fastnn_kernels.affine import affine_backward_csr, affine_forward_csr
-from test_affine import SPARSE_LAYERS, assert_backward, assert_forward, outputs
+from test_affine import SMALL_LAYERS, assert_backward, assert_forward, compiled, outputs
 from test_matmul import readonly, strided, whole_machine_code
 
 both = pytest.mark.parametrize("dtype", DTYPES)
@@ -39,7 +39,7 @@ def backward_csr(X, dZ, n_in):
 @both
 @pytest.mark.parametrize("indices", (np.int32, np.int64))
 def test_csr_agrees_with_the_dense_twin(dtype, indices):
-    for shape in (*SPARSE_LAYERS, (0, 3, 5), (3, 5, 0)):
+    for shape in (*SMALL_LAYERS, (0, 3, 5), (3, 5, 0)):
         _, W, b, dZ = layer_arguments(shape, dtype)
         for density in (0, 0.3, 1):
             X, dense = csr(shape[:2], dtype, density, indices)
@@ -96,6 +96,33 @@ def test_csr_carries_what_is_not_finite(dtype, value):
     touched[X[1][entry]] = True
     np.testing.assert_array_equal(~np.isfinite(dW).all(1), touched)
     assert not np.isfinite(dW[touched]).any() and np.isfinite(db).all()
+
+
+@njit
+def step(data, indices, indptr, W, b, Z, dW, db):
+    """A user's own function: forward, and backward from Z itself."""
+    affine_forward_csr(data, indices, indptr, W, b, Z)
+    affine_backward_csr(data, indices, indptr, Z, dW, db)
+
+
+@both
+def test_a_users_own_compiled_function_may_call_it(dtype):
+    _, W, b, dZ = layer_arguments((13, 7, 33), dtype)
+    X, _ = csr((13, 7), dtype)
+    Z, dW, db = outputs(dZ, W, b)
+    step(*X, W, b, Z, dW, db)
+    np.testing.assert_array_equal(Z, forward_csr(X, W, b, 13))
+    for actual, other in zip((dW, db), backward_csr(X, Z, 7), strict=True):
+        np.testing.assert_array_equal(actual, other)
+
+
+@compiled
+def test_float32_never_becomes_float64():
+    _, W, b, dZ = layer_arguments((13, 7, 33), np.float32)
+    X, _ = csr((13, 7), np.float32)
+    code = whole_machine_code(step, *X, W, b, *outputs(dZ, W, b))
+    for conversion in ("cvtss2sd", "cvtps2pd", "cvtsd2ss", "cvtpd2ps", "fcvt"):
+        assert conversion not in code
 
 
 @both
