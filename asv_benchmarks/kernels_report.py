@@ -29,7 +29,6 @@ from fastnn_kernels import activations, matmul, optimizers, peak  # noqa: E402
 from fastnn_kernels.simd import VECTOR_BYTES  # noqa: E402
 
 README = Path(__file__).parents[1] / "README.md"
-BEGIN, END = "<!-- kernels: begin -->", "<!-- kernels: end -->"
 
 SMALL = [(32, 30, 128), (32, 64, 64), (64, 784, 128), (128, 784, 512), (512, 512, 512)]
 LARGE = [(1024, 1024, 1024), (2048, 2048, 2048), (4096, 4096, 4096), (256, 4096, 4096)]
@@ -178,12 +177,26 @@ def processor():
     return (names[0] if names else platform.processor()) or platform.machine()
 
 
+def machine():
+    """One line about what the figures were measured on."""
+    return (
+        f"Measured on {datetime.date.today()}: {processor()}, {8 * VECTOR_BYTES}-bit vectors; "
+        f"Python {platform.python_version()}, numpy {np.__version__}, numba {numba.__version__}, "
+        f"llvmlite {llvmlite.__version__}."
+    )
+
+
+def write_readme(section, text):
+    """Replace the section between its two marks in README.md."""
+    begin, end = f"<!-- {section}: begin -->", f"<!-- {section}: end -->"
+    before, rest = README.read_text().split(begin)
+    README.write_text(f"{before}{begin}\n{text}\n{end}{rest.split(end)[1]}")
+
+
 def report(quick=False):
     rounds = 3 if quick else 11
     lines = [
-        f"Measured on {datetime.date.today()}: {processor()}, {8 * VECTOR_BYTES}-bit vectors, one thread; "
-        f"Python {platform.python_version()}, numpy {np.__version__}, numba {numba.__version__}, "
-        f"llvmlite {llvmlite.__version__}.",
+        machine() + " One thread.",
         "",
         "| product (m x k x n) | type | share of the FMA peak | NumPy's (OpenBLAS) | asked for |",
         "|---|---|---|---|---|",
@@ -215,8 +228,7 @@ def main():
     table = report(options.quick)
     print(table)
     if options.readme:
-        before, rest = README.read_text().split(BEGIN)
-        README.write_text(f"{before}{BEGIN}\n{table}\n{END}{rest.split(END)[1]}")
+        write_readme("kernels", table)
 
 
 if __name__ == "__main__":

@@ -7,11 +7,12 @@ state, which `run.save(path)` writes as a checkpoint.
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from fastnn.options import real, whole
 
 if TYPE_CHECKING:
     from fastnn.training import Run
@@ -32,8 +33,8 @@ class EarlyStopping:
     restore: bool = True
 
     def __post_init__(self) -> None:
-        if self.patience < 1 or not math.isfinite(self.min_delta) or self.min_delta < 0:
-            raise ValueError(f"{self} needs a patience of at least 1 and a min_delta that is not negative")
+        whole("patience", self.patience, 1)
+        real("min_delta", self.min_delta)
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,10 @@ class Checkpoint:
 
     path: str | os.PathLike[str]
     every: int = 1
+
+    def __post_init__(self) -> None:
+        os.fspath(self.path)
+        whole("every", self.every, 1)
 
     def __call__(self, run: Run) -> None:
         if run.epoch % self.every == 0:

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from fastnn._validation import as_kernels_want
 from fastnn.data import Array, is_readable
 from fastnn.optimizers import Optimizer, n_moments
-from fastnn_kernels import epoch as kernels
+from fastnn_kernels import epoch, phases
 from fastnn_kernels.activations import GELU, SILU
 from fastnn_kernels.affine import affine_scratch_size
 from fastnn_kernels.costs import COSTS
-from fastnn_kernels.layout import block_shares, block_table, n_parameters, n_units
+from fastnn_kernels.layout import block_shares, block_size, block_table, n_parameters, n_units
 from fastnn_kernels.optimizers import OPTIMIZERS
 from fastnn_kernels.team import ABANDONED, TEAM_SIZE
 
@@ -28,6 +28,7 @@ from fastnn_kernels.team import ABANDONED, TEAM_SIZE
 SLICE_SECONDS = 0.05
 # The rows that a worker carries through all layers at a time should stay in its second-level cache.
 CHUNK_BYTES = 256 << 10
+LARGE_BATCH, SEGMENT_ROWS = 1024, 256
 # What `step_seconds` reckons with, and the work below which a further thread costs more than it does:
 # two barriers take about 2 us when all are awake, and a share of work must outweigh an uneven cut of it.
 FLOPS_PER_SECOND, SECONDS_PER_PARAMETER, SECONDS_PER_UNIT = 80e9, 0.4e-9, 1e-9
@@ -112,12 +113,19 @@ class Trainer:
         self.per_epoch = 1
         self._seconds_per_step = step_seconds(layers, batch) / self.workers
         blocks = block_table(layers)
+        largest = block_size(layers, blocks)
         n_params, units = n_parameters(layers), n_units(layers)
         saved = np.isin(layers["activation"], (GELU, SILU)).any() or (layers["keep"] < 1).any()
         sizes = [affine_scratch_size(batch, int(x["n_in"]), int(x["n_out"]), dtype.itemsize) for x in layers]
         chunk = max(8, CHUNK_BYTES // (2 * units * dtype.itemsize) // 8 * 8)
-        self.model = kernels.Model(layers, blocks, params, aligned_zeros(n_params, dtype))
-        self.options = kernels.Options(
+        # Thousands of rows are summed where they are still in cache, if the sums are smaller than they.
+        segments = -(-batch // SEGMENT_ROWS)
+        if batch < LARGE_BATCH or segments * n_params > batch * units:
+            segments = 0
+        else:
+            chunk = SEGMENT_ROWS
+        self.model = phases.Model(layers, blocks, params, aligned_zeros(n_params, dtype))
+        self.options = phases.Options(
             cost=COSTS[cost].code,
             smoothing=scalar(run.label_smoothing),
             threshold=scalar(run.huber_threshold),
@@ -129,16 +137,18 @@ class Trainer:
             l2_by_batch=run.l2_by_batch,
             seed=seed & 0xFFFFFFFF,
             capacity=batch,
+            block_size=largest,
             chunk=min(chunk, batch),
         )
-        self.work = kernels.Workspace(
+        self.work = phases.Workspace(
             activations=aligned_zeros(batch * units, dtype),
             saved=aligned_zeros(batch * units if saved else 0, dtype),
             deltas=aligned_zeros(batch * units, dtype),
             targets=aligned_zeros(batch * n_targets, dtype),
             row_weights=aligned_zeros(batch if weighted else 0, dtype),
             costs=aligned_zeros(batch, dtype),
-            grads=aligned_zeros(n_params, dtype),
+            grads=aligned_zeros(n_params if run.clip_norm < np.inf else self.workers * largest, dtype),
+            partials=aligned_zeros(segments * n_params, dtype),
             moments=np.zeros((n_moments(run.optimizer), n_params), dtype),
             norms=np.zeros(len(blocks)),
             squares=np.zeros(len(blocks)),
@@ -169,46 +179,45 @@ class Trainer:
         batch, dtype = self.options.capacity, self.model.params.dtype
         n_steps = -(-order.size // batch)
         self.per_epoch = per_epoch or n_steps
-        totals = np.zeros(kernels.N_TOTALS)
-        kernels.transpose_weights(self.model)
+        totals = np.zeros(epoch.N_TOTALS)
         Y = as_kernels_want(Y, dtype)
         first = 0
         while first < n_steps:
             last = min(n_steps, first + max(1, int(SLICE_SECONDS / self._seconds_per_step)))
             chosen = order[first * batch : last * batch]
             if is_readable(X, dtype):
-                data = kernels.Data(np.asarray(X), Y, weights, chosen)
+                data = phases.Data(np.asarray(X), Y, weights, chosen)
             else:  # a file of another type: convert the rows of this slice
                 rows = as_kernels_want(X[chosen], dtype)
-                data = kernels.Data(rows, Y[chosen], weights[chosen[: weights.size]], np.arange(chosen.size))
+                data = phases.Data(rows, Y[chosen], weights[chosen[: weights.size]], np.arange(chosen.size))
             steps = np.arange(self.steps_done, self.steps_done + last - first)
             rates = self.settings.optimizer.corrected(steps, self.per_epoch)
-            started, before = time.perf_counter(), totals[kernels.STEPS]
+            started, before = time.perf_counter(), totals[epoch.STEPS]
             try:
                 status = self._run(data, rates, totals)
             finally:
-                self.steps_done += int(totals[kernels.STEPS] - before)
+                self.steps_done += int(totals[epoch.STEPS] - before)
             self._seconds_per_step = max((time.perf_counter() - started) / (last - first), 1e-7)
-            if status == kernels.DIVERGED:
+            if status == epoch.DIVERGED:
                 raise DivergenceError(
                     f"the cost is not finite in step {self.steps_done}; use a smaller learning rate, "
                     "gradient clipping (clip_norm), or scale the features"
                 )
-            if status == kernels.ABANDONED:
+            if status == epoch.ABANDONED:
                 raise Abandoned("a training thread could not be started; try threads=1")
             first = last
             if on_slice is not None:
-                on_slice(last, totals[kernels.COST] / min(last * batch, order.size))
-        return float(totals[kernels.COST] / order.size)
+                on_slice(last, totals[epoch.COST] / min(last * batch, order.size))
+        return float(totals[epoch.COST] / order.size)
 
-    def _run(self, data: kernels.Data, rates: Array, totals: Array) -> int:
+    def _run(self, data: phases.Data, rates: Array, totals: Array) -> int:
         """One compiled call, entered by all workers; this thread is the first of them."""
         team = np.zeros(TEAM_SIZE, np.int64)
         call = (data, self.model, self.options, self.work, rates, self.steps_done, totals, team)
 
         def work(worker: int) -> int:
             try:
-                return int(kernels.train(*call, worker, self.workers))
+                return int(epoch.train(*call, worker, self.workers))
             except BaseException:
                 team[ABANDONED] = 1  # the others must not wait for ever for one that will not come
                 raise

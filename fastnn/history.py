@@ -11,7 +11,7 @@ class History:
     """One entry per finished epoch in each list; the validation lists are empty without validation data.
 
     cost: mean of the batches' costs before their updates, weight penalty included; val_cost: cost of the
-    validation data after the epoch, without it; score, val_score: accuracy for classes, R2 for numbers;
+    validation data after the epoch, without it; val_score: its accuracy for classes, R2 for numbers;
     lr: learning rate of the last step. `stopped` says why the run ended before its last epoch, or is None.
     """
 
@@ -21,6 +21,11 @@ class History:
     lr: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     stopped: str | None = None
+
+    def append(self, entry: dict[str, float]) -> None:
+        """The numbers of one more epoch."""
+        for name, value in entry.items():
+            getattr(self, name).append(value)
 
     def __len__(self) -> int:
         return len(self.cost)

@@ -10,11 +10,14 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from fastnn import storage
-from fastnn._validation import as_kernels_want, choice
-from fastnn.data import Array, as_features, as_targets, is_readable
+from fastnn._validation import choice
+from fastnn.data import Array, as_chunk, as_features, readable_parts
+from fastnn.engine import DivergenceError
 from fastnn.history import History
 from fastnn.optimizers import Optimizer
-from fastnn.training import Run, cost_and_score, fit
+from fastnn.options import real, whole
+from fastnn.scores import cost_and_score
+from fastnn.training import Run, fit
 from fastnn_kernels import inference, layout
 from fastnn_kernels.activations import ACTIVATIONS, SOFTMAX
 from fastnn_kernels.affine import affine_scratch_size
@@ -54,14 +57,10 @@ class Network:
         dtype: DTypeLike = "float32",
         seed: int | None = None,
     ) -> None:
-        self.sizes = tuple(_size(size) for size in sizes)
-        if len(self.sizes) < 2:
-            raise ValueError(f"sizes={tuple(sizes)}; give at least two widths: the inputs' and the outputs'")
-        self.dtype = np.dtype(dtype)
-        if self.dtype not in (np.float32, np.float64):
-            raise ValueError(f"dtype={dtype!r}; give 'float32' or 'float64'")
+        self.sizes = _sizes(sizes)
+        self.dtype = _dtype(dtype)
         n_hidden = len(self.sizes) - 2
-        self.activations = (*_per_layer("activation", activation, n_hidden, str), output)
+        self.activations = (*_per_layer("activation", activation, n_hidden), output)
         for name in self.activations[:-1]:
             if name == "softmax":
                 raise ValueError("softmax is an activation for the output only; give it as output=")
@@ -72,14 +71,12 @@ class Network:
             raise ValueError(
                 f"cost={self.cost!r} goes with output {COSTS[self.cost].outputs}, not {output!r}"
             )
-        self.dropout = _per_layer("dropout", dropout, n_hidden, float)
-        if any(not 0 <= rate < 1 for rate in self.dropout):
-            raise ValueError(f"dropout={dropout!r}; shares must be at least 0 and below 1")
-        if not 0 < huber_threshold < np.inf:
-            raise ValueError(f"huber_threshold={huber_threshold!r} must be positive and finite")
-        self.huber_threshold = float(huber_threshold)
-        self.seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else int(seed)
+        self.dropout = tuple(real("dropout", x, 0, 1) for x in _per_layer("dropout", dropout, n_hidden))
+        self.huber_threshold = real("huber_threshold", huber_threshold, above=True)
+        drawn = int(np.random.SeedSequence().generate_state(1)[0])
+        self.seed = drawn if seed is None else whole("seed", seed)
         self.epochs_trained = 0
+        self._run: Run | None = None  # of partial_fit
         codes = [ACTIVATIONS[name].code for name in self.activations]
         self._layers = layout.layer_table(self.sizes, codes, [1.0 - rate for rate in (*self.dropout, 0.0)])
         self.params: Array = np.zeros(layout.n_parameters(self._layers), self.dtype)
@@ -114,10 +111,11 @@ class Network:
         return self.sizes[-1]
 
     def __repr__(self) -> str:
-        hidden = ", ".join(dict.fromkeys(self.activations[:-1]))
+        *hidden, output = self.activations
+        activation = f"activation={hidden if len(set(hidden)) > 1 else hidden[0]!r}, " if hidden else ""
         return (
-            f"Network({list(self.sizes)}, activation={hidden!r}, output={self.activations[-1]!r}, "
-            f"cost={self.cost!r}, dtype='{self.dtype}', {self.params.size:,} parameters)"
+            f"Network({list(self.sizes)}, {activation}output={output!r}, cost={self.cost!r}, "
+            f"dtype='{self.dtype}', {self.params.size:,} parameters)"
         )
 
     def fit(self, X: Any, y: Any = None, **options: Any) -> History:
@@ -127,12 +125,18 @@ class Network:
     def partial_fit(
         self, X: Any, y: Any, *, optimizer: Optimizer | str | None = None, **options: Any
     ) -> History:
-        """One pass over a chunk of data; the optimizer's running means live on from pass to pass."""
-        if optimizer is not None or getattr(self, "_run", None) is None:
-            self._run: Run | None = None
-        history, self._run = fit(self, X, y, epochs=1, optimizer=optimizer or "adam", _run=self._run,
-                                 _return_run=True, **options)  # fmt: skip
-        return history
+        """One pass over a chunk of data; the optimizer's running means live on from pass to pass.
+
+        Options are those of `fit`; the optimizer stays that of the last pass if none is given. The History
+        is of all passes.
+        """
+        if optimizer is None:
+            optimizer = "adam" if self._run is None else self._run._settings.optimizer
+        try:
+            return fit(self, X, y, epochs=1, optimizer=optimizer, _partial=True, **options)
+        except DivergenceError:
+            self._run = None  # the parameters are good, the running means are not
+            raise
 
     def predict(self, X: Any) -> Array:
         """The outputs (n_samples, n_out) for X (n_samples, n_in); class indices are their argmax."""
@@ -141,24 +145,24 @@ class Network:
             and X.dtype == self.dtype
             and X.ndim == 2
             and X.shape[1] == self.sizes[0]
+            and X.size
             and X.flags.carray
         ):
             X = as_features(X, self.n_in, self.dtype, finite=False)
-            if not is_readable(X, self.dtype):
-                X = as_kernels_want(X, self.dtype)
         return self._outputs(X, self._layers)
 
     def _outputs(self, X: Array, layers: Array) -> Array:
         out = np.empty((X.shape[0], self.sizes[-1]), self.dtype)
         buffer, scratch = np.empty(self._buffer_size, self.dtype), np.empty(self._scratch_size, self.dtype)
-        inference.predict(layers, self.params, X, PREDICTION_CHUNK, buffer, scratch, out)
+        parts = ((0, X),) if type(X) is np.ndarray else readable_parts(X, self.dtype)
+        for start, part in parts:
+            rows = out[start : start + len(part)]
+            inference.predict(layers, self.params, part, PREDICTION_CHUNK, buffer, scratch, rows)
         return out
 
     def evaluate(self, X: Any, y: Any, sample_weight: Any = None) -> tuple[float, float]:
         """Mean cost, and the score: accuracy where outputs are classes, else R2."""
-        X = as_features(X, self.n_in, self.dtype)
-        Y = as_targets(y, len(X), self.n_out, self.cost, self.dtype)
-        return cost_and_score(self, X, Y, sample_weight)
+        return cost_and_score(self, *as_chunk(self, (X, y, sample_weight)))
 
     def compiled(self) -> Any:
         """An @njit function of one row (n_in,) or a matrix (n, n_in), to call inside compiled code.
@@ -218,20 +222,32 @@ def _default_cost(output: str) -> str:
     return OUTPUT_COSTS.get(output, "squared_error")
 
 
-def _size(size: Any) -> int:
-    if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
-        raise ValueError(f"sizes holds {size!r}; each width must be a whole number of at least 1")
-    return int(size)
+def _sizes(sizes: Any) -> tuple[int, ...]:
+    if isinstance(sizes, str) or not isinstance(sizes, Iterable):
+        raise ValueError(f"sizes={sizes!r}; give a list of widths, from the inputs' to the outputs'")
+    widths = tuple(whole("a width in sizes", size, 1) for size in sizes)
+    if len(widths) < 2:
+        raise ValueError(f"sizes={list(widths)}; give at least two widths: the inputs' and the outputs'")
+    return widths
 
 
-def _per_layer(name: str, value: Any, n_hidden: int, kind: type) -> tuple[Any, ...]:
+def _dtype(dtype: Any) -> np.dtype[Any]:
+    try:
+        if dtype is not None and np.dtype(dtype) in (np.float32, np.float64):
+            return np.dtype(dtype)
+    except TypeError:
+        pass
+    raise ValueError(f"dtype={dtype!r}; give 'float32' or 'float64'")
+
+
+def _per_layer(name: str, value: Any, n_hidden: int) -> tuple[Any, ...]:
     """One value for each hidden layer."""
-    values = (
-        (value,) * n_hidden if isinstance(value, str) or not isinstance(value, Iterable) else tuple(value)
-    )
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        return (value,) * n_hidden
+    values = tuple(value)
     if len(values) != n_hidden:
         raise ValueError(f"{name}={value!r} has {len(values)} entries; there are {n_hidden} hidden layers")
-    return tuple(kind(v) for v in values)
+    return values
 
 
 def class_labels(outputs: NDArray[Any], activation: str) -> NDArray[np.int64]:

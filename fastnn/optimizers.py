@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn.options import real
 from fastnn_kernels import optimizers as kernels
 
 # Learning rate of each of a run's steps, from the steps' numbers (0, 1, ...) and the steps of an epoch.
@@ -16,34 +17,75 @@ Schedule = Callable[[NDArray[np.int64], int], NDArray[Any]]
 Rate = float | Schedule
 
 
-def constant(rate: float) -> Schedule:
+# The schedules are callable classes, and named like functions: they compare, print and pickle by value.
+
+
+@dataclass(frozen=True)
+class constant:
     """The same rate in every step."""
-    return lambda steps, per_epoch: np.full(steps.size, rate)
+
+    rate: float
+
+    def __post_init__(self) -> None:
+        real("rate", self.rate)
+
+    def __call__(self, steps: NDArray[np.int64], per_epoch: int) -> NDArray[Any]:
+        return np.full(steps.size, float(self.rate))
 
 
-def step_decay(rate: float, factor: float = 0.5, every: int = 10) -> Schedule:
+@dataclass(frozen=True)
+class step_decay:
     """rate * factor^k after k times `every` epochs."""
-    return lambda steps, per_epoch: rate * factor ** (steps // (every * per_epoch))
+
+    rate: float
+    factor: float = 0.5
+    every: float = 10
+
+    def __post_init__(self) -> None:
+        real("rate", self.rate)
+        real("factor", self.factor)
+        real("every", self.every, above=True)
+
+    def __call__(self, steps: NDArray[np.int64], per_epoch: int) -> NDArray[Any]:
+        return self.rate * float(self.factor) ** (steps // (self.every * per_epoch))
 
 
-def cosine(rate: float, epochs: int, final: float = 0.0) -> Schedule:
+@dataclass(frozen=True)
+class cosine:
     """Half a cosine wave from `rate` down to `final` over `epochs`, then `final`."""
 
-    def schedule(steps: NDArray[np.int64], per_epoch: int) -> NDArray[Any]:
-        done = np.minimum(steps / (epochs * per_epoch), 1.0)
-        return final + 0.5 * (rate - final) * (1 + np.cos(np.pi * done))
+    rate: float
+    epochs: float
+    final: float = 0.0
 
-    return schedule
+    def __post_init__(self) -> None:
+        real("rate", self.rate)
+        real("epochs", self.epochs, above=True)
+        real("final", self.final)
+
+    def __call__(self, steps: NDArray[np.int64], per_epoch: int) -> NDArray[Any]:
+        done = np.minimum(steps / (self.epochs * per_epoch), 1.0)
+        return self.final + 0.5 * (self.rate - self.final) * (1 + np.cos(np.pi * done))
 
 
-def warm_up(epochs: float, after: Rate) -> Schedule:
+@dataclass(frozen=True)
+class warm_up:
     """A straight line from zero over the first `epochs`, times what `after` says."""
-    follow = constant(after) if isinstance(after, int | float) else after
 
-    def schedule(steps: NDArray[np.int64], per_epoch: int) -> NDArray[Any]:
-        return follow(steps, per_epoch) * np.minimum((steps + 1) / (epochs * per_epoch), 1.0)
+    epochs: float
+    after: Rate
 
-    return schedule
+    def __post_init__(self) -> None:
+        real("epochs", self.epochs, above=True)
+        as_schedule(self.after)
+
+    def __call__(self, steps: NDArray[np.int64], per_epoch: int) -> NDArray[Any]:
+        rise = np.minimum((steps + 1) / (self.epochs * per_epoch), 1.0)
+        return as_schedule(self.after)(steps, per_epoch) * rise
+
+
+def as_schedule(rate: Rate) -> Schedule:
+    return rate if callable(rate) else constant(real("lr", rate))
 
 
 @dataclass(frozen=True)
@@ -53,8 +95,7 @@ class Optimizer:
     lr: Rate = 1e-3
 
     def __post_init__(self) -> None:
-        if not callable(self.lr):
-            _check("lr", self.lr, 0, np.inf)
+        as_schedule(self.lr)
 
     @property
     def kernel(self) -> str:
@@ -66,12 +107,18 @@ class Optimizer:
 
     def learning_rates(self, steps: NDArray[np.int64], per_epoch: int) -> NDArray[np.float64]:
         """Learning rates (n_steps,) of the steps numbered `steps`."""
-        schedule = constant(self.lr) if isinstance(self.lr, int | float) else self.lr
-        rates = np.asarray(schedule(steps, per_epoch), np.float64)
-        if rates.shape != steps.shape or not np.all(np.isfinite(rates)):
+        rates = np.asarray(as_schedule(self.lr)(steps, per_epoch), np.float64)
+        if rates.shape != steps.shape:
             raise ValueError(
-                f"the schedule gave {rates.shape} rates for {steps.size} steps, or one that is not finite; "
-                "it must return one finite learning rate for each step number"
+                f"the schedule {self.lr} gave rates of shape {rates.shape} for steps of shape {steps.shape}; "
+                "it takes an array of step numbers and must return a rate for each"
+            )
+        good = (rates >= 0) & (rates < np.inf)
+        if not good.all():
+            bad = int(np.argmin(good))
+            raise ValueError(
+                f"the schedule {self.lr} gave {rates[bad]} for step {steps[bad]}; "
+                "rates must be finite and not negative"
             )
         return rates
 
@@ -91,7 +138,7 @@ class SGD(Optimizer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check("momentum", self.momentum, 0, 1)
+        real("momentum", self.momentum, 0, 1)
 
     @property
     def kernel(self) -> str:
@@ -114,9 +161,9 @@ class Adam(Optimizer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check("beta1", self.beta1, 0, 1)
-        _check("beta2", self.beta2, 0, 1)
-        _check("epsilon", self.epsilon, 0, np.inf)
+        real("beta1", self.beta1, 0, 1)
+        real("beta2", self.beta2, 0, 1)
+        real("epsilon", self.epsilon)
 
     kernel = "adam"
 
@@ -139,7 +186,7 @@ class AdamW(Adam):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check("weight_decay", self.weight_decay, 0, np.inf)
+        real("weight_decay", self.weight_decay)
 
     def corrected(self, steps: NDArray[np.int64], per_epoch: int) -> NDArray[np.float64]:
         result = super().corrected(steps, per_epoch)
@@ -154,15 +201,12 @@ def as_optimizer(optimizer: Optimizer | str) -> Optimizer:
     """The optimizer itself, or the one of this name with its default settings."""
     if isinstance(optimizer, Optimizer):
         return optimizer
-    if optimizer in OPTIMIZERS:
+    if isinstance(optimizer, str) and optimizer in OPTIMIZERS:
         return OPTIMIZERS[optimizer]()
-    raise ValueError(f"optimizer={optimizer!r} is unknown; give one of {sorted(OPTIMIZERS)} or an Optimizer")
+    raise ValueError(
+        f"unknown optimizer {optimizer!r}: expected {', '.join(OPTIMIZERS)}, or an Optimizer like Adam()"
+    )
 
 
 def n_moments(optimizer: Optimizer) -> int:
     return int(kernels.OPTIMIZERS[optimizer.kernel].n_moments)
-
-
-def _check(name: str, value: Any, low: float, high: float) -> None:
-    if not (isinstance(value, int | float | np.number) and low <= value < high):
-        raise ValueError(f"{name}={value!r} must be a number of at least {low} and below {high}")

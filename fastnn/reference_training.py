@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +54,7 @@ def gradients(
     smoothing: float,
     threshold: float,
 ) -> tuple[float, Array]:
-    """Mean cost of a batch and its flat gradient; the outputs of hidden layer l are multiplied by masks[l]."""
+    """Mean cost of a batch and its flat gradient; outputs of hidden layer l are multiplied by masks[l]."""
     X, Y, sample_weights = batch
     total = len(X) if sample_weights is None else sample_weights.sum()
     weights, biases = views(params, sizes)
@@ -76,18 +77,23 @@ def gradients(
 
 
 def update(
-    optimizer: Optimizer, step: int, rate: float, grads: Array, clip: float, l2: Array, moments: list[Array],
-    params: Array, is_weight: Array,
-) -> tuple[list[Array], Array]:  # fmt: skip
-    """New moments and params after step number `step` (0, 1, ...) with this learning rate."""
+    optimizer: Optimizer,
+    step: int,
+    rate: float,
+    grads: Array,
+    clip: float,
+    l2: Any,
+    is_weight: Array,
+    moments: Sequence[Array],
+    params: Array,
+) -> tuple[Sequence[Array], Array]:
+    """New moments and params after step number `step` (0, 1, ...); l2 and is_weight: (n_params,)."""
     if isinstance(optimizer, Adam):
         root = np.sqrt(1 - optimizer.beta2 ** (step + 1))
         corrected = rate * root / (1 - optimizer.beta1 ** (step + 1))
-        decay = rate * getattr(optimizer, "weight_decay", 0.0) * is_weight
-        mean, square, params = reference.adam(
-            grads, corrected, optimizer.beta1, optimizer.beta2, optimizer.epsilon * root, clip, l2, decay,
-            *moments, params,
-        )  # fmt: skip
+        decay: Any = rate * getattr(optimizer, "weight_decay", 0.0) * is_weight
+        settings = corrected, optimizer.beta1, optimizer.beta2, optimizer.epsilon * root, clip, l2, decay
+        mean, square, params = reference.adam(grads, *settings, moments[0], moments[1], params)
         return [mean, square], params
     assert isinstance(optimizer, SGD)
     if optimizer.momentum == 0:
@@ -122,7 +128,8 @@ def train(
     for W in views(is_weight, sizes)[0]:
         W[:] = 1
     dropout = dropout or [0.0] * (len(sizes) - 2)
-    moments, costs = [np.zeros_like(params)] * 2, []
+    moments: Sequence[Array] = [np.zeros_like(params)] * 2
+    costs = []
     for step, batch in enumerate(batches):
         rate = float(optimizer.learning_rates(np.array([step]), steps_per_epoch)[0])
         masks = [
@@ -133,7 +140,6 @@ def train(
         costs.append(mean + 0.5 * l2 * float(np.sum(is_weight * params**2)))
         length = np.sqrt(reference.squared_norm(grads))
         clip = 1.0 if clip_norm is None else min(1.0, clip_norm / max(length, 1e-300))
-        moments, params = update(
-            optimizer, step, rate, grads, clip, l2 * is_weight, moments, params, is_weight
-        )
+        penalty = l2 * is_weight
+        moments, params = update(optimizer, step, rate, grads, clip, penalty, is_weight, moments, params)
     return params, costs

@@ -6,25 +6,23 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from fastnn import storage
 from fastnn.callbacks import Callback, Checkpoint, EarlyStopping
-from fastnn.data import Array, as_features, as_targets, as_weights
+from fastnn.data import Array, Chunk, as_chunk, as_validation, chunk_reader, split_off
 from fastnn.engine import DivergenceError, Settings, Trainer
 from fastnn.history import History
 from fastnn.optimizers import Optimizer, as_optimizer
-from fastnn_kernels.activations import ACTIVATIONS
-from fastnn_kernels.costs import COSTS, cost_backward
+from fastnn.options import check_fit
+from fastnn.scores import cost_and_score
 
 if TYPE_CHECKING:
     from fastnn.network import Network
-
-Chunk = tuple[Array, Array, Array]
 
 
 class Run:
@@ -99,11 +97,19 @@ class Run:
         self.history = History.from_dict(state["history"])
         self.history.stopped = None
 
+    def follow(self, run: Run) -> None:
+        """Go on from an earlier run of the same network with the same kind of optimizer."""
+        self._start(run._seed)
+        self._trainer.moments[:] = run._trainer.moments
+        self._trainer.steps_done = run._trainer.steps_done
+        self.epoch, self.history = run.epoch, run.history
+        self.best_cost, self.best_epoch, self.best_params = run.best_cost, run.best_epoch, run.best_params
+
     def train_epoch(
         self, chunks: Iterable[Chunk], shuffle: bool, report: Callable[[int, float], None]
     ) -> float:
         """One pass over the chunks; the mean cost. Leaves the parameters as they were if it diverges."""
-        network, cost, rows, first_steps = self.network, 0.0, 0, 0
+        network, cost, rows, steps, first_steps = self.network, 0.0, 0, 0, 0
         before = network.params.copy()
         try:
             for number, (X, Y, weights) in enumerate(chunks):
@@ -111,9 +117,15 @@ class Run:
                 if shuffle:
                     random = np.random.default_rng([network.seed, network.epochs_trained, number])
                     random.shuffle(order)
-                first_steps = first_steps or -(-len(X) // self._settings.batch_size)
-                cost += len(X) * self._trainer.epoch(X, Y, weights, order, first_steps, report)
+                n_steps = -(-len(X) // self._settings.batch_size)
+                first_steps = first_steps or n_steps
+
+                def on_slice(done: int, mean: float, before: int = steps) -> None:
+                    report(before + done, mean)
+
+                cost += len(X) * self._trainer.epoch(X, Y, weights, order, first_steps, on_slice)
                 rows += len(X)
+                steps += n_steps
             if not np.isfinite(network.params).all():
                 raise DivergenceError("the parameters are no longer finite: use a smaller learning rate")
         except DivergenceError as error:
@@ -121,11 +133,11 @@ class Run:
             raise DivergenceError(
                 f"epoch {self.epoch + 1}: {error}; the parameters are those before it"
             ) from None
+        except Exception:  # a chunk that could not be read, or was bad
+            network.params[:] = before
+            raise
         if rows == 0:
-            raise ValueError(
-                f"there were no chunks in epoch {self.epoch + 1}; an iterator is read once: give a list of "
-                "chunks, or a function that returns a new iterator"
-            )
+            raise ValueError(f"there were no chunks in epoch {self.epoch + 1}; give at least one")
         self.epoch += 1
         network.epochs_trained += 1
         return cost / rows
@@ -163,9 +175,8 @@ def fit(
     progress: bool = False,
     shuffle: bool = True,
     threads: int | str = "auto",
-    _run: Run | None = None,
-    _return_run: bool = False,
-) -> Any:
+    _partial: bool = False,
+) -> History:
     """Train the network from its current parameters; returns the History.
 
     X (n_samples, n_in), y (n_samples,) or (n_samples, n_out); class indices or one-hot rows for softmax.
@@ -180,49 +191,57 @@ def fit(
     on from, if there is one. threads: a number, or 'auto' for what pays. A Ctrl-C ends the run with a
     warning and keeps the parameters of the last finished slice of some 50 ms.
     """
-    _check_options(locals())
-    dtype, resumable = network.dtype, resume is not None and os.path.exists(resume)
-    validation, source = None, X
+    check_fit(network.cost, locals())
+    optimizer = as_optimizer(optimizer)
+    optimizer.learning_rates(np.arange(2), 1)  # a schedule that cannot work fails here, not in the loop
+    rule = early_stopping
+    if rule is not None and not isinstance(rule, EarlyStopping):
+        rule = EarlyStopping(rule)
+    if checkpoint is not None:
+        saver = checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint)
+        if not Path(saver.path).parent.is_dir():
+            raise FileNotFoundError(f"there is no folder for the checkpoint {os.fspath(saver.path)!r}")
+        callbacks = (*callbacks, saver)
+    if batch_size is None and (y is None or _partial):
+        raise ValueError("batch_size=None must be a number where the data come in chunks")
+    validation = None
     if y is None:
         if sample_weight is not None or validation_split:
             raise ValueError("with chunks, give weights in the chunks and held-out data as validation_data")
-        n_targets, weighted, capacity = _peek(network), True, int(batch_size or 0)
-        if not capacity:
-            raise ValueError("with chunks, batch_size must be a number")
-        chunks = _chunks(network, X, class_weight)
+        chunks = chunk_reader(network, X, class_weight, epochs)
+        shape, capacity = (network.n_out, True), int(batch_size or 0)
     else:
-        features = as_features(X, network.n_in, dtype)
-        Y = as_targets(y, len(features), network.n_out, network.cost, dtype)
-        weights = as_weights(sample_weight, class_weight, Y, dtype)
+        data = as_chunk(network, (X, y, sample_weight), class_weight, uniform=_partial)
         if validation_split:
-            features, Y, weights, validation = _split(network, features, Y, weights, validation_split)
-        n_targets, weighted = Y.shape[1], weights.size > 0
-        capacity = min(int(batch_size or len(features)), len(features))
-        source = [(features, Y, weights)]
-        chunks = lambda: iter(source)  # noqa: E731
+            data, validation = split_off(network, data, validation_split)
+        chunks = lambda: iter([data])  # noqa: E731
+        shape, capacity = (data[1].shape[1], data[2].size > 0), int(batch_size or len(data[0]))
+        if not _partial:
+            capacity = min(capacity, len(data[0]))
     if validation_data is not None:
-        validation = _validation(network, validation_data)
-    optimizer = as_optimizer(optimizer)
-    limits = {"l2": float(l2), "clip_norm": np.inf if clip_norm is None else float(clip_norm)}
-    settings = Settings(optimizer, capacity, label_smoothing=float(label_smoothing),
-                        huber_threshold=network.huber_threshold, threads=threads, **limits)  # fmt: skip
-    rule = EarlyStopping(early_stopping) if isinstance(early_stopping, int) else early_stopping
-    if checkpoint is not None:
-        saver = checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint)
-        callbacks = (*callbacks, saver)
-    run = (
-        _run
-        if _run is not None and _run._settings == settings and _run._shape == (n_targets, weighted)
-        else None
+        validation = as_validation(network, validation_data)
+    settings = Settings(
+        optimizer,
+        capacity,
+        l2=float(l2),
+        clip_norm=np.inf if clip_norm is None else float(clip_norm),
+        label_smoothing=float(label_smoothing),
+        huber_threshold=network.huber_threshold,
+        threads=threads if threads == "auto" else int(threads),
     )
-    if run is None:
-        run = Run(network, settings, epochs, n_targets, weighted)
-        if resumable and resume is not None:
-            run.restore(resume)
+    earlier = network._run if _partial else None
+    if earlier is not None and (earlier._settings, earlier._shape) == (settings, shape):
+        run = earlier
     else:
-        run.epochs = run.epoch + epochs
+        run = Run(network, settings, epochs, *shape)
+        if earlier is not None and earlier._settings.optimizer.kernel == optimizer.kernel:
+            run.follow(earlier)
+    if resume is not None and os.path.exists(resume):
+        run.restore(resume)
+    if _partial:
+        network._run, run.epochs, run.history.stopped = run, run.epoch + epochs, None
     _train(run, chunks, shuffle, validation, rule, callbacks, progress)
-    return (run.history, run) if _return_run else run.history
+    return run.history
 
 
 def _train(
@@ -242,25 +261,25 @@ def _train(
 
         def report(batches: int, cost: float) -> None:
             nonlocal done
-            bar.update(batches - done if batches > done else batches)
-            bar.set_postfix(cost=f"{cost:.4g}")
+            if progress:  # a disabled bar still costs more than an epoch of a tiny network
+                bar.update(batches - done)
+                bar.set_postfix(cost=f"{cost:.4g}")
             done = batches
 
         try:
             while run.epoch < run.epochs and history.stopped is None:
                 done = 0
-                bar.set_description(f"epoch {run.epoch + 1}/{run.epochs}")
+                if progress:
+                    bar.set_description(f"epoch {run.epoch + 1}/{run.epochs}")
                 started = time.perf_counter()
-                history.cost.append(run.train_epoch(chunks(), shuffle, report))
-                history.seconds.append(time.perf_counter() - started)
-                last = np.array([max(run._trainer.steps_done - 1, 0)])
-                history.lr.append(
-                    float(run._settings.optimizer.learning_rates(last, run._trainer.per_epoch)[0])
-                )
+                entry = {"cost": run.train_epoch(chunks(), shuffle, report)}
+                entry["seconds"] = time.perf_counter() - started
+                last = np.array([run._trainer.steps_done - 1])
+                rates = run._settings.optimizer.learning_rates(last, run._trainer.per_epoch)
+                entry["lr"] = float(rates[0])
                 if validation is not None:
-                    cost, score = cost_and_score(network, *validation)
-                    history.val_cost.append(cost)
-                    history.val_score.append(score)
+                    entry["val_cost"], entry["val_score"] = cost_and_score(network, *validation)
+                history.append(entry)
                 if run.is_stale(rule):
                     history.stopped = f"no better cost in {rule.patience if rule else 0} epochs"
                 for callback in callbacks:
@@ -268,104 +287,10 @@ def _train(
                         history.stopped = history.stopped or f"a callback stopped it after epoch {run.epoch}"
         except KeyboardInterrupt:
             history.stopped = f"interrupted in epoch {run.epoch + 1} after {done} batches"
+            best = rule is not None and rule.restore and run.best_params is not None
+            kept = "best epoch" if best else "last finished slice"
             warnings.warn(
-                f"training was {history.stopped}; the parameters of the last finished slice are kept",
-                stacklevel=4,
+                f"training was {history.stopped}; the parameters of the {kept} are kept", stacklevel=4
             )
     if rule is not None and rule.restore and run.best_params is not None:
         network.params[:] = run.best_params
-
-
-def cost_and_score(network: Network, X: Array, Y: Array, weights: Any = None) -> tuple[float, float]:
-    """Weighted mean cost and score: accuracy where the outputs are classes, else R2."""
-    dtype = network.dtype
-    weights = as_weights(weights, None, Y, dtype) if weights is None or np.size(weights) else weights
-    from_logits = COSTS[network.cost].from_logits
-    Z = network._outputs(X, network._logit_layers if from_logits else network._layers)
-    costs, scratch = np.empty(len(X), dtype), np.empty_like(Z)
-    output = ACTIVATIONS[network.activations[-1]].code
-    scalars = dtype.type(0), dtype.type(network.huber_threshold), dtype.type(1)
-    cost_backward(Z, Z, Y, weights, COSTS[network.cost].code, output, *scalars, costs, scratch)
-    total = float(weights.sum(dtype=np.float64)) if weights.size else float(len(X))
-    cost = float(costs.sum(dtype=np.float64)) / total
-    share: Array = (weights if weights.size else np.ones(len(X))).astype(np.float64)[:, None]
-    if network.cost == "softmax_cross_entropy":
-        truth = Y[:, :1] if Y.shape[1] == 1 else Y.argmax(axis=1, keepdims=True)
-        return cost, float((share * (Z.argmax(axis=1, keepdims=True) == truth)).sum() / total)
-    if network.cost == "binary_cross_entropy":
-        hits = ((Z > 0) == (Y > 0.5)).mean(axis=1, keepdims=True)
-        return cost, float((share * hits).sum() / total)
-    predicted = np.exp(Z.astype(np.float64)) if from_logits else Z.astype(np.float64)
-    around = Y - (share * Y).sum(axis=0) / total
-    spread, rest = (share * around**2).sum(axis=0), (share * (predicted - Y) ** 2).sum(axis=0)
-    return cost, float(np.mean(1 - rest / np.where(spread > 0, spread, np.inf)))
-
-
-def _peek(network: Network) -> int:
-    """Columns that targets in chunks are brought to."""
-    return 1 if network.cost == "softmax_cross_entropy" else network.n_out
-
-
-def _chunks(network: Network, source: Any, class_weight: Any) -> Callable[[], Iterator[Chunk]]:
-    """A function that reads the chunks once through, each checked when it comes."""
-
-    def read() -> Iterator[Chunk]:
-        for number, chunk in enumerate(source() if callable(source) else source):
-            if not isinstance(chunk, tuple | list) or len(chunk) not in (2, 3):
-                raise ValueError(f"chunk {number} is no tuple (X, y) or (X, y, sample_weight)")
-            X, Y, weights = _validation(network, chunk)
-            if network.cost == "softmax_cross_entropy" and Y.shape[1] > 1:
-                Y = np.ascontiguousarray(Y.argmax(axis=1)[:, None], network.dtype)
-            balanced = as_weights(None, class_weight, Y, network.dtype)
-            weights = weights if weights.size else np.ones(len(X), network.dtype)
-            yield X, Y, weights * balanced if balanced.size else weights
-
-    return read
-
-
-def _validation(network: Network, data: Sequence[Any]) -> Chunk:
-    if not isinstance(data, tuple | list) or len(data) not in (2, 3):
-        raise ValueError("validation_data must be a tuple (X, y) or (X, y, sample_weight)")
-    X = as_features(data[0], network.n_in, network.dtype)
-    Y = as_targets(data[1], len(X), network.n_out, network.cost, network.dtype)
-    return X, Y, as_weights(data[2] if len(data) == 3 else None, None, Y, network.dtype)
-
-
-def _split(
-    network: Network, X: Array, Y: Array, weights: Array, share: float
-) -> tuple[Array, Array, Array, Chunk]:
-    """The training rows, and `share` of the rows for validation."""
-    n_held = round(share * len(X))
-    if not 0 < n_held < len(X):
-        raise ValueError(f"validation_split={share} of {len(X)} rows leaves no rows on one side")
-    order: NDArray[np.int64] = np.random.default_rng([network.seed, 1 << 32]).permutation(len(X))
-    held, rest = np.sort(order[:n_held]), np.sort(order[n_held:])
-    of = weights.size > 0
-    return (
-        X[rest],
-        Y[rest],
-        weights[rest] if of else weights,
-        (X[held], Y[held], weights[held] if of else weights),
-    )
-
-
-def _check_options(options: Mapping[str, Any]) -> None:
-    """Whole numbers and ranges, before any work."""
-    for name, low in (("epochs", 0), ("batch_size", 1)):
-        value = options[name]
-        if name == "batch_size" and value is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < low:
-            raise ValueError(f"{name}={value!r} must be a whole number of at least {low}")
-    for name, high in (("l2", np.inf), ("label_smoothing", 1), ("validation_split", 1)):
-        if not (isinstance(options[name], int | float) and 0 <= options[name] < high):
-            raise ValueError(f"{name}={options[name]!r} must be a number of at least 0 and below {high}")
-    if options["clip_norm"] is not None and not 0 < options["clip_norm"] < np.inf:
-        raise ValueError(f"clip_norm={options['clip_norm']!r} must be None or a positive number")
-    threads = options["threads"]
-    if threads != "auto" and (
-        isinstance(threads, bool) or not isinstance(threads, int) or not 1 <= threads <= 1024
-    ):
-        raise ValueError(f"threads={threads!r} must be 'auto' or a number of at least 1")
-    if options["validation_split"] and options["validation_data"] is not None:
-        raise ValueError("give validation_data or validation_split, not both")

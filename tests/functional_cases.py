@@ -4,9 +4,9 @@ import tempfile
 
 import numpy as np
 import scipy.sparse
-from fastnn import functional, reference
 
 from cases import layer_arguments, normal, optimizer_arguments, targets
+from fastnn import functional, reference
 from fastnn_kernels.costs import COSTS
 
 SHAPE = (5, 7, 3)

@@ -1,4 +1,4 @@
-"""A copy of the kernel package with small kernels added, for tests that edit it, bar it or damage its cache."""
+"""A copy of the kernel package with small kernels added: for tests that edit it or damage its cache."""
 
 import ast
 import os
@@ -34,6 +34,13 @@ from fastnn_kernels.tiny import tiny
 print((tiny(3.0), sum(tiny.stats.cache_hits.values()), sum(tiny.stats.cache_misses.values())))
 """
 COMPILED, CACHED = (6.5, 0, 1), (6.5, 1, 0)
+# Root may write anywhere; without its capabilities it is an owner like any other.
+AS_A_USER = """
+import ctypes, os
+if os.geteuid() == 0:
+    header, none = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
+    assert ctypes.CDLL(None).capset(header, none) == 0
+"""
 
 
 class Copy:

@@ -4,7 +4,6 @@ import platform
 
 import numpy as np
 import pytest
-from fastnn import reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -20,6 +19,7 @@ from cases import (
     machine_code,
     normal,
 )
+from fastnn import reference
 from fastnn_kernels.activations import (
     ACTIVATIONS,
     LEAKY_RELU_SLOPE,

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from fastnn import reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import config, njit
 
 from cases import DTYPES, LAYERS, layer_arguments, normal
+from fastnn import reference
 from fastnn_kernels.affine import (
     affine_backward,
     affine_forward,

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from fastnn import reference
 from numba import config
 
 from cases import DTYPES, LAYERS, assert_close, layer_arguments
+from fastnn import reference
 from fastnn_kernels.activations import ACTIVATIONS
 from fastnn_kernels.affine import affine_scratch_size
 from fastnn_kernels.backward import layer_backward

@@ -4,7 +4,6 @@ import platform
 
 import numpy as np
 import pytest
-from fastnn import reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -22,6 +21,7 @@ from cases import (
     targets,
     widen,
 )
+from fastnn import reference
 from fastnn_kernels import costs
 from fastnn_kernels.activations import ACTIVATIONS
 from fastnn_kernels.costs import COSTS, cost_backward

@@ -5,10 +5,10 @@ import inspect
 import numpy as np
 import pytest
 import scipy.sparse
-from fastnn import functional, reference
 from numba import config
 
 from cases import DTYPES, PAIRS, assert_close, layer_arguments, normal, targets
+from fastnn import functional, reference
 from fastnn_kernels.activations import ACTIVATIONS
 from fastnn_kernels.optimizers import OPTIMIZERS
 from functional_cases import (

@@ -5,10 +5,10 @@ import re
 import numpy as np
 import pytest
 import scipy.sparse
-from fastnn import functional
 from numba import config
 
 from cases import DTYPES, normal
+from fastnn import functional
 from fastnn_kernels.activations import ACTIVATIONS
 from fastnn_kernels.costs import COSTS
 from fastnn_kernels.optimizers import OPTIMIZERS

@@ -20,7 +20,8 @@ STAGES = (
     {"backward", "optimizers"},
     {"layout"},
     {"inference", "team"},
-    {"compiled", "epoch"},
+    {"compiled", "phases"},
+    {"epoch"},
 )
 STAGE = {name: stage for stage, names in enumerate(STAGES) for name in names}
 OUTSIDE = {"numpy", "numba"} | sys.stdlib_module_names

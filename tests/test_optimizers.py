@@ -5,7 +5,6 @@ import platform
 
 import numpy as np
 import pytest
-from fastnn import reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -21,6 +20,7 @@ from cases import (
     optimizer_arguments,
     widen,
 )
+from fastnn import reference
 from fastnn_kernels import optimizers
 from fastnn_kernels.optimizers import OPTIMIZERS, adam, squared_norm
 

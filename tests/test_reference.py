@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import scipy.special
 import scipy.stats
-from fastnn import reference
 from sklearn.metrics import log_loss, mean_poisson_deviance
 
 from cases import DTYPES, PAIRS, cost_arguments, generator, normal, optimizer_arguments, targets
+from fastnn import reference
 from fastnn_kernels import activations, costs, optimizers
 
 both = pytest.mark.parametrize("dtype", DTYPES)

@@ -9,13 +9,13 @@ miss, and two processes that warm the cache at once can at worst both do the wor
 import hashlib
 import os
 import pickle
-import tempfile
+import uuid
 from pathlib import Path
 
 import llvmlite
 import numba
 from numba.core import config
-from numba.core.caching import FunctionCache, NullCache
+from numba.core.caching import FunctionCache
 from numba.core.types import unliteral
 
 # Everything that fast mathematics may do, except to assume that there is no NaN and no infinity:
@@ -23,12 +23,15 @@ from numba.core.types import unliteral
 FAST = frozenset({"contract", "arcp", "nsz", "reassoc"})
 # For code whose rounding is designed operation by operation; a * b + c may still become one FMA.
 EXACT = frozenset({"contract"})
+_PACKAGE = Path(__file__).parent
 
 
 def _source_stamp():
     """Digest of the compiler's version and of every source file of this package."""
-    digest = hashlib.sha256(f"{numba.__version__} {llvmlite.__version__}".encode())
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    # Whether the features were given or found decides the vectors' width, and is not in numba's key.
+    given = numba.__version__, llvmlite.__version__, config.CPU_NAME, config.CPU_FEATURES
+    digest = hashlib.sha256(repr(given).encode())
+    for path in sorted(_PACKAGE.glob("*.py")):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.digest()
 
@@ -54,14 +57,13 @@ class _CacheEntries:
 
     def save(self, key, data):
         body = pickle.dumps((self._stamp, repr(key), numba.core.serialize.dumps(data)))
-        handle, temporary = tempfile.mkstemp(dir=self._folder)
+        # Not by tempfile, whose files no other user may read.
+        temporary = self._folder / f"{uuid.uuid4().hex}.tmp"
         try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(hashlib.sha256(body).digest() + body)
+            temporary.write_bytes(hashlib.sha256(body).digest() + body)
             os.replace(temporary, self._path(key))
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        finally:
+            temporary.unlink(missing_ok=True)
 
     def flush(self):
         for path in self._folder.glob(f"{self._prefix}.*.nbc"):
@@ -71,9 +73,13 @@ class _CacheEntries:
 class _KernelCache(FunctionCache):
     """numba's function cache with our validity rule; where nothing can be written, nothing is."""
 
-    def __init__(self, function):
+    def __init__(self, function, flags):
         super().__init__(function)
+        self._flags = flags
         self._cache_file = _CacheEntries(self._cache_path, self._impl.filename_base, _STAMP)
+
+    def _index_key(self, signature, codegen):
+        return super()._index_key(signature, codegen), self._impl.filename_base, self._flags
 
     def save_overload(self, signature, data):
         try:
@@ -109,8 +115,11 @@ def kernel(function=None, *, fastmath=FAST, inline=False):
             return template([unliteral(a) for a in args], {name: unliteral(a) for name, a in kws.items()})
 
         compiled.get_call_template = without_literals
-        try:
-            compiled._cache = _KernelCache(function)
-        except RuntimeError:  # no folder to write to, not even the user's own
-            compiled._cache = NullCache()
+        # The stamp covers no file outside this package, and none in an archive.
+        file = Path(function.__code__.co_filename)
+        if file.parent == _PACKAGE and file.is_file():
+            try:
+                compiled._cache = _KernelCache(function, (sorted(fastmath), inline))
+            except RuntimeError:
+                pass  # no folder to write to, not even the user's own
     return compiled

@@ -5,12 +5,15 @@ overlap no input. `scratch` is 1-D, see `affine_scratch_size`. A CSR matrix is g
 row i holds the values data[p] in the columns indices[p], for indptr[i] <= p < indptr[i + 1].
 """
 
+from numba.extending import register_jitable
+
 from fastnn_kernels._jit import kernel
 from fastnn_kernels.matmul import dot_rows, matmul_at, matmul_bt, product, row_stride, scratch_size
-from fastnn_kernels.simd import address
+from fastnn_kernels.simd import address, advance, lanes_of
+from fastnn_kernels.tiles import TILE_VECTORS, sum_tile
 
 
-@kernel
+@register_jitable
 def affine_scratch_size(n_samples, n_in, n_out, itemsize):
     """Elements of scratch that the forward and the backward pass of a layer may use."""
     return max(
@@ -37,12 +40,10 @@ def affine_forward(X, W, b, Z, scratch):
 @kernel
 def column_sum(dZ, db):
     """db = sum over the rows of dZ, in their order;  dZ (n_samples, n_out), db (n_out,)."""
-    for j in range(db.size):
-        db[j] = 0
-    for i in range(dZ.shape[0]):
-        row = dZ[i]
-        for j in range(db.size):
-            db[j] += row[j]
+    z, b, row = address(dZ, 0), address(db, 0), row_stride(dZ)
+    width = TILE_VECTORS * lanes_of(z)
+    for j in range(0, db.size, width):
+        sum_tile(advance(z, j), row, dZ.shape[0], min(width, db.size - j), advance(b, j))
 
 
 @kernel(inline=True)

@@ -3,8 +3,7 @@
 from fastnn_kernels._jit import kernel
 from fastnn_kernels.activations import SOFTMAX, activation_forward, softmax_forward
 from fastnn_kernels.affine import affine_forward
-from fastnn_kernels.layout import biases_of, weights_of
-from fastnn_kernels.simd import matrix_view
+from fastnn_kernels.simd import flat_view, matrix_view
 
 
 @kernel(inline=True)
@@ -33,6 +32,7 @@ def predict(layers, params, X, chunk, buffer, scratch, out):
                 Z = matrix_view(out, start * layer.n_out, rows, layer.n_out)
             else:
                 Z = matrix_view(buffer, half * (index % 2), rows, layer.n_out)
-            affine_forward(A, weights_of(layer, params), biases_of(layer, params), Z, scratch)
+            W = matrix_view(params, layer.weights, layer.n_in, layer.n_out)
+            affine_forward(A, W, flat_view(params, layer.biases, layer.n_out), Z, scratch)
             activate(Z, layer.activation)
             A = Z

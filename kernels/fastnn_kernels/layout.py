@@ -9,7 +9,6 @@ then its output rows, which are the second layer's input, and so on: `units` cou
 import numpy as np
 
 from fastnn_kernels._jit import kernel
-from fastnn_kernels.simd import flat_view, matrix_view
 
 LAYER = np.dtype(
     [
@@ -73,40 +72,28 @@ def block_table(layers):
     return np.array(blocks, BLOCK)
 
 
-def block_shares(layers, blocks, workers):
-    """Boundaries (workers + 1,) of contiguous shares of `blocks` with about equal numbers of parameters."""
+def block_size(layers, blocks):
+    """Parameters of the largest block, in whole cache lines."""
     rows = np.maximum(blocks["last"] - blocks["first"], 1)
-    ends = np.cumsum(rows * layers["n_out"][blocks["layer"]])
+    return int(-(-(rows * layers["n_out"][blocks["layer"]]).max() // 16) * 16)
+
+
+def block_shares(layers, blocks, workers):
+    """Boundaries (workers + 1,) of contiguous shares of `blocks` with about equal work."""
+    # Tiles of 8 rows by 16 columns; a sum over rows moves as much memory as a quarter of a tile's work.
+    tiles = np.maximum(-(-(blocks["last"] - blocks["first"]) // 8), 0.25)
+    ends = np.cumsum(tiles * -(-layers["n_out"][blocks["layer"]] // 16))
     middles = ends - 0.5 * np.diff(ends, prepend=0)
     return np.searchsorted(middles, ends[-1] * np.arange(workers + 1) / workers)
 
 
-@kernel(inline=True)
-def weights_of(layer, vector):
-    """This layer's W (n_in, n_out) in a vector of the parameters' layout."""
-    return matrix_view(vector, layer.weights, layer.n_in, layer.n_out)
+@kernel
+def input_start(layer, capacity, first):
+    """Where row `first` of this layer's input stands in a vector of the activations' layout."""
+    return capacity * layer.units + first * layer.n_in
 
 
-@kernel(inline=True)
-def transposed_of(layer, vector):
-    """This layer's W' (n_out, n_in) in the vector of transposed weights."""
-    return matrix_view(vector, layer.weights, layer.n_out, layer.n_in)
-
-
-@kernel(inline=True)
-def biases_of(layer, vector):
-    """This layer's b (n_out,) in a vector of the parameters' layout."""
-    return flat_view(vector, layer.biases, layer.n_out)
-
-
-@kernel(inline=True)
-def inputs_of(layer, activations, capacity, first, rows):
-    """Rows first .. first + rows of this layer's input (rows, n_in)."""
-    return matrix_view(activations, capacity * layer.units + first * layer.n_in, rows, layer.n_in)
-
-
-@kernel(inline=True)
-def outputs_of(layer, activations, capacity, first, rows):
-    """Rows first .. first + rows of this layer's output (rows, n_out)."""
-    start = capacity * (layer.units + layer.n_in) + first * layer.n_out
-    return matrix_view(activations, start, rows, layer.n_out)
+@kernel
+def output_start(layer, capacity, first):
+    """Where row `first` of this layer's output stands in a vector of the activations' layout."""
+    return capacity * (layer.units + layer.n_in) + first * layer.n_out

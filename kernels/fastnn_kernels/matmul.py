@@ -9,6 +9,8 @@ lanes, in an order that depends on the inner length alone.) So a product whose r
 workers gives the same bits as a whole one.
 """
 
+from numba.extending import register_jitable
+
 from fastnn_kernels._jit import kernel
 from fastnn_kernels.simd import VECTOR_BYTES, address, advance, align, lanes_of, never_inline
 from fastnn_kernels.tiles import TILE_ROWS, TILE_VECTORS, copy_tile, dot_tile, product_tile, transpose_tile
@@ -18,9 +20,10 @@ BLOCK_K = 192
 BLOCK_TILES = 640 // VECTOR_BYTES
 # Below this size B is read in place, in columns of one tile: at 64x784x128 in float64 that reaches 97% of
 # the FMA peak and packing 84%; at 2048 and above, in place halves the speed. The narrower tile of 256-bit
-# vectors uses each row of B less often, so it packs sooner and keeps its column in the first-level cache.
+# vectors uses each row of B less often, so it packs sooner and keeps its column in the first-level cache;
+# with 512 bits the column should stay in the second (gradients over a batch of thousands).
 PACK_BYTES = 2 << 20 if VECTOR_BYTES == 64 else 512 << 10
-DIRECT_K = 1 << 30 if VECTOR_BYTES == 64 else 128
+DIRECT_K = 1024 if VECTOR_BYTES == 64 else 128
 
 
 @kernel
@@ -29,7 +32,7 @@ def row_stride(A):
     return A.strides[0] // A.itemsize
 
 
-@kernel
+@register_jitable
 def scratch_size(m, k, n, itemsize):
     """Elements of scratch that a product of (m, k) and (k, n) may use, in any of the three forms."""
     width = TILE_VECTORS * VECTOR_BYTES // itemsize

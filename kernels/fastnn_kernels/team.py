@@ -18,7 +18,7 @@ SPINS = 1000
 _give_way = types.ExternalFunction("SwitchToThread" if os.name == "nt" else "sched_yield", types.int32())
 
 
-@kernel(inline=True)
+@kernel
 def barrier(team, workers):
     """Wait until all workers of the team are here; False if the team was abandoned instead."""
     if workers == 1:

@@ -140,6 +140,32 @@ def dot_tile(typingctx, a, a_row, x, rows, k, c):
 
 
 @intrinsic
+def sum_tile(typingctx, a, a_row, rows, n, c):
+    """c[j] = sum over i < rows of a[i, j], in the order of i, for j < n <= TILE_VECTORS vectors."""
+
+    def codegen(context, builder, signature, args):
+        a, a_row, rows, n, c = args
+        v = Vectors(builder, signature.args[0].dtype)
+
+        def emit(n_vectors):
+            masks = [None] * (n_vectors - 1) + [v.first(builder.sub(n, _I64((n_vectors - 1) * v.lanes)))]
+            sums = [cgutils.alloca_once_value(builder, v.zero) for _ in masks]
+            with cgutils.for_range(builder, rows) as loop:
+                for j, mask in enumerate(masks):
+                    value = v.load(v.pointer(a, (loop.index, a_row), j * v.lanes), mask)
+                    builder.store(builder.fadd(builder.load(sums[j]), value), sums[j])
+            for j, mask in enumerate(masks):
+                v.store(builder.load(sums[j]), v.pointer(c, j * v.lanes), mask)
+
+        used = builder.sdiv(builder.add(n, _I64(v.lanes - 1)), _I64(v.lanes))
+        _switch(builder, used, {j: (lambda j=j: emit(j)) for j in range(1, TILE_VECTORS + 1)})
+        return context.get_dummy_value()
+
+    integer = types.int64
+    return types.void(a, integer, integer, integer, a), codegen
+
+
+@intrinsic
 def copy_tile(typingctx, a, a_row, rows, n, b, b_row):
     """b[i, :n] = a[i, :n] for i < rows; n is at most TILE_VECTORS vectors."""
 

@@ -1,0 +1,81 @@
+"""What the tests of training share: networks, data, and a fit in NumPy over the same batches."""
+
+import numpy as np
+from fastnn import Adam, Network
+from fastnn.reference_training import train
+
+from cases import normal, targets
+
+SEED = 3
+SIZES = (7, 9, 8, 3)
+
+
+def make_network(sizes=SIZES, **options):
+    return Network(sizes, **{"activation": "tanh", "dtype": "float64", "seed": SEED, **options})
+
+
+def make_data(network, n_samples=85, indices=False):
+    """X and Y for the network's cost."""
+    shape = n_samples, network.n_out
+    X = normal(network.dtype.type, (n_samples, network.n_in), "training")
+    return X, targets(network.cost, shape, network.dtype.type, indices)
+
+
+def batches(network, X, Y, weights=None, epochs=1, batch_size=32, shuffle=True):
+    """The batches of `fit`, in its order: a shuffle that follows from the seed and the epochs trained."""
+    for epoch in range(network.epochs_trained, network.epochs_trained + epochs):
+        order = np.arange(len(X))
+        if shuffle:
+            np.random.default_rng([network.seed, epoch, 0]).shuffle(order)
+        for start in range(0, len(X), batch_size):
+            rows = order[start : start + batch_size]
+            yield X[rows], Y[rows], None if weights is None else weights[rows]
+
+
+def dropout_seed(network):
+    """Seed of the masks of a run that begins now."""
+    return int(np.random.SeedSequence([network.seed, network.epochs_trained]).generate_state(1)[0])
+
+
+def fit_reference(
+    network, X, Y, weights=None, epochs=1, batch_size=32, optimizer=None, shuffle=True, l2=0.0, clip_norm=None,
+    label_smoothing=0.0,
+):  # fmt: skip
+    """The parameters and each epoch's cost after `fit` with the same options; leaves the network alone."""
+    n_steps = -(-len(X) // batch_size)
+    params, costs = train(
+        network.params.copy(),
+        network.sizes,
+        network.activations,
+        network.cost,
+        batches(network, X, Y, weights, epochs, batch_size, shuffle),
+        optimizer or Adam(),
+        steps_per_epoch=n_steps,
+        l2=l2,
+        clip_norm=clip_norm,
+        smoothing=label_smoothing,
+        threshold=network.huber_threshold,
+        dropout=network.dropout,
+        seed=dropout_seed(network),
+    )
+    rows = [min(batch_size, len(X) - start) for start in range(0, len(X), batch_size)]
+    return params, np.reshape(costs, (epochs, n_steps)) @ rows / len(X)
+
+
+def assert_agrees(network, X, Y, y=None, weights=None, given=None, epochs=34, **options):
+    """`fit` ends where NumPy does: 1e-10 relative after some 100 steps.
+
+    y: Y as `fit` is given it, if in another form; weights: each row's for NumPy, that `fit` is to
+    find from what is `given` to it alone.
+    """
+    params, costs = fit_reference(network, X, Y, weights, epochs, **options)
+    history = network.fit(X, Y if y is None else y, epochs=epochs, **options, **(given or {}))
+    np.testing.assert_allclose(network.params, params, 1e-10, 1e-13)
+    np.testing.assert_allclose(history.cost, costs, 1e-10)
+
+
+def bits(network, history):
+    """What must be the same for any number of threads and any slices."""
+    record = history.to_dict()
+    del record["seconds"]
+    return network.params.tobytes(), record
