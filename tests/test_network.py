@@ -8,12 +8,12 @@ import numba
 import numpy as np
 import pandas
 import pytest
-from fastnn import Network, reference
-from fastnn.network import class_labels
 from numba import config
 from sklearn.metrics import accuracy_score, mean_poisson_deviance, r2_score
 
 from cases import DTYPES, ELEMENTWISE, PAIRS, generator, normal, targets
+from fastnn import Network, reference
+from fastnn.network import class_labels
 from training_cases import make_data, make_network
 
 pytestmark = pytest.mark.skipif(config.DISABLE_JIT, reason="matrix products exist as machine code only")
@@ -33,7 +33,9 @@ def test_predict(sizes, n_samples, dtype):
     X = normal(dtype, (n_samples, sizes[0]))
     P = network.predict(X)
     assert P.dtype == dtype and P.shape == (n_samples, sizes[-1])
-    np.testing.assert_allclose(P, expected(network, X), 50 * np.finfo(dtype).eps, 1e-6 * (dtype is np.float32))
+    np.testing.assert_allclose(
+        P, expected(network, X), 50 * np.finfo(dtype).eps, 1e-6 * (dtype is np.float32)
+    )
     for i in (0, n_samples - 1):  # a row's outputs do not depend on its company
         np.testing.assert_array_equal(network.predict(X[i : i + 1]), P[i : i + 1])
 

@@ -5,9 +5,10 @@ import re
 
 import numpy as np
 import pytest
+from numba import config
+
 from fastnn import SGD, Adam, AdamW, Network, constant, cosine, step_decay, warm_up
 from fastnn.optimizers import OPTIMIZERS, as_optimizer
-from numba import config
 
 STEPS = np.arange(40)
 PER_EPOCH = 4

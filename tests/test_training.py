@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from fastnn import SGD, Adam, AdamW, cosine, engine, step_decay, warm_up
-from fastnn.reference_training import dropout_mask
 from numba import config
 
 from cases import DTYPES, ELEMENTWISE, PAIRS, generator, normal
+from fastnn import SGD, Adam, AdamW, cosine, engine, step_decay, warm_up
+from fastnn.reference_training import dropout_mask
 from training_cases import assert_agrees, bits, fit_reference, make_data, make_network
 
 pytestmark = pytest.mark.skipif(config.DISABLE_JIT, reason="matrix products exist as machine code only")

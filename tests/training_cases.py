@@ -1,10 +1,10 @@
 """What the tests of training share: networks, data, and a fit in NumPy over the same batches."""
 
 import numpy as np
-from fastnn import Adam, Network
-from fastnn.reference_training import train
 
 from cases import normal, targets
+from fastnn import Adam, Network
+from fastnn.reference_training import train
 
 SEED = 3
 SIZES = (7, 9, 8, 3)

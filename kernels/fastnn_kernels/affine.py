@@ -7,7 +7,7 @@ row i holds the values data[p] in the columns indices[p], for indptr[i] <= p < i
 
 from numba.extending import register_jitable
 
-from fastnn_kernels._jit import kernel
+from fastnn_kernels._jit import EXACT, kernel
 from fastnn_kernels.matmul import dot_rows, matmul_at, matmul_bt, product, row_stride, scratch_size
 from fastnn_kernels.simd import address, advance, lanes_of
 from fastnn_kernels.tiles import TILE_VECTORS, sum_tile
@@ -37,7 +37,7 @@ def affine_forward(X, W, b, Z, scratch):
         product(bias, 0, True, x, row_stride(X), 1, w, row_stride(W), 1, m, k, n, workspace, z, row_stride(Z))
 
 
-@kernel
+@kernel(fastmath=EXACT)
 def column_sum(dZ, db):
     """db = sum over the rows of dZ, in their order;  dZ (n_samples, n_out), db (n_out,)."""
     z, b, row = address(dZ, 0), address(db, 0), row_stride(dZ)

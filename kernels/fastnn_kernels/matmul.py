@@ -11,7 +11,7 @@ workers gives the same bits as a whole one.
 
 from numba.extending import register_jitable
 
-from fastnn_kernels._jit import kernel
+from fastnn_kernels._jit import EXACT, kernel
 from fastnn_kernels.simd import VECTOR_BYTES, address, advance, align, lanes_of, never_inline
 from fastnn_kernels.tiles import TILE_ROWS, TILE_VECTORS, copy_tile, dot_tile, product_tile, transpose_tile
 
@@ -129,7 +129,7 @@ def product(start, start_row, started, a, a_row, a_col, b, b_row, b_col, m, k, n
         j0 += n_block
 
 
-@kernel
+@kernel(fastmath=EXACT)
 def dot_rows(a, a_row, x, m, k, c):
     """c[i] = sum over p of a[i, p] x[p]: the product whose result is one column, along vector lanes."""
     for i in range(0, m, 4):

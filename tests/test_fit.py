@@ -1,0 +1,361 @@
+"""`fit` and `partial_fit`: what a run records, who may stop it, where it goes on, and what it refuses."""
+
+import json
+import sys
+
+import matplotlib
+import numpy as np
+import pandas
+import pytest
+from fastnn import SGD, Adam, AdamW, Checkpoint, DivergenceError, EarlyStopping, History, cosine
+from numba import config
+
+from cases import generator, normal
+from training_cases import assert_agrees, bits, fit_reference, make_data, make_network
+
+pytestmark = pytest.mark.skipif(config.DISABLE_JIT, reason="matrix products exist as machine code only")
+
+
+def fitted(network=None, **options):
+    network = network or make_network()
+    return network, network.fit(*make_data(network), **{"epochs": 3, **options})
+
+
+def untouched(network, error, match, X, y=None, **options):
+    """The fit raises and leaves the network as it was."""
+    before = network.params.copy(), network.describe()
+    with pytest.raises(error, match=match):
+        network.fit(X, y, **options)
+    np.testing.assert_array_equal(network.params, before[0])
+    assert network.describe() == before[1]
+
+
+# History
+
+
+def test_history():
+    network, history = fitted(epochs=4, validation_split=0.2)
+    lists = history.cost, history.val_cost, history.val_score, history.lr, history.seconds
+    assert all(len(values) == len(history) == 4 for values in lists)
+    assert all(isinstance(value, float) for values in lists for value in values)
+    assert history.stopped is None and network.epochs_trained == 4
+    assert History.from_dict(json.loads(json.dumps(history.to_dict()))) == history
+    history.to_dict()["cost"].clear()
+    assert len(history) == 4
+    frame = history.to_frame()
+    assert list(frame.columns) == ["cost", "val_cost", "val_score", "lr", "seconds"] and len(frame) == 4
+    assert list(fitted()[1].to_frame().columns) == ["cost", "lr", "seconds"]
+
+
+def test_history_draws_itself(monkeypatch):
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    axes = fitted(validation_split=0.2)[1].plot()
+    assert [line.get_label() for line in axes.lines] == ["training", "validation"]
+    assert all(len(line.get_xdata()) == 3 for line in axes.lines)
+    assert len(fitted()[1].plot(ax=pyplot.subplots()[1]).lines) == 1
+    pyplot.close("all")
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    for method, library in (("plot", "matplotlib"), ("to_frame", "pandas")):
+        with pytest.raises(ImportError, match=f"History.{method} needs {library}: pip install"):
+            getattr(History(), method)()
+
+
+def test_validation_costs_are_those_of_evaluate():
+    network = make_network(output="softmax")
+    X, Y = make_data(network)
+    held, weights = make_data(network, 20), np.arange(20)
+    seen = []
+    history = network.fit(X, Y, epochs=3, validation_data=(*held, weights),
+                          callbacks=[lambda run: seen.append(run.network.evaluate(*held, weights))])  # fmt: skip
+    assert list(zip(history.val_cost, history.val_score, strict=True)) == seen
+    assert seen[0] != network.evaluate(*held)
+
+
+def test_validation_split_holds_rows_out():
+    """Rows with wild targets that are held out change nothing but the validation cost."""
+    network = make_network()
+    X, Y = make_data(network, 50)
+    order = np.random.default_rng([network.seed, 1 << 32]).permutation(50)
+    held, rest = np.sort(order[:10]), np.sort(order[10:])
+    wild = Y.copy()
+    wild[held] += 1e6
+    history = network.fit(X, wild, epochs=3, validation_split=0.2)
+    other = make_network()
+    expected = other.fit(X[rest], Y[rest], epochs=3, validation_data=(X[held], wild[held]))
+    assert bits(network, history) == bits(other, expected)
+    assert min(history.val_cost) > 1e9
+
+
+# Stopping
+
+
+def test_early_stopping_restores_the_best():
+    rule = EarlyStopping(patience=3, min_delta=0.01)
+    network = make_network()
+    X, Y = make_data(network)
+    held = make_data(network, 20)
+    seen = []
+    options = {"validation_data": held, "optimizer": SGD(0.3), "epochs": 200}
+    history = network.fit(X, Y, early_stopping=rule, **options,
+                          callbacks=[lambda run: seen.append(run.network.params.copy())])  # fmt: skip
+    best = 0
+    for epoch, cost in enumerate(history.val_cost):
+        best = epoch if cost < history.val_cost[best] - 0.01 else best
+    assert len(history) == best + 4 < 200
+    assert history.stopped == "no better cost in 3 epochs"
+    np.testing.assert_array_equal(network.params, seen[best])
+    assert network.evaluate(*held)[0] == history.val_cost[best]
+    kept = make_network()
+    again = kept.fit(X, Y, early_stopping=EarlyStopping(3, 0.01, restore=False), **options)
+    np.testing.assert_array_equal(kept.params, seen[-1])
+    assert again.val_cost == history.val_cost
+
+
+def test_early_stopping_watches_the_training_cost_without_validation_data():
+    network, history = fitted(epochs=500, early_stopping=2, optimizer=SGD(2.0, momentum=0.5), clip_norm=3)
+    best = int(np.argmin(history.cost))
+    assert history.stopped and len(history) == best + 3
+    unbeaten, history = fitted(epochs=20, early_stopping=5, optimizer=SGD(1e-3))
+    assert history.stopped is None and len(history) == 20
+
+
+def test_callbacks():
+    seen = []
+
+    def callback(run):
+        assert run.network is network and run.epochs == 10 and run.threads >= 1
+        assert len(run.history) == run.epoch == network.epochs_trained
+        seen.append(run.history.cost[-1])
+        return run.epoch == 4
+
+    network = make_network()
+    _, history = fitted(network, epochs=10, callbacks=(callback, lambda run: None))
+    assert seen == history.cost and len(seen) == 4
+    assert history.stopped == "a callback stopped it after epoch 4"
+
+
+def test_a_callback_that_raises_ends_the_run():
+    network = make_network()
+    with pytest.raises(ZeroDivisionError):
+        fitted(network, callbacks=[lambda run: 1 / 0])
+    assert network.epochs_trained == 1
+
+
+def test_progress(capsys):
+    fitted(progress=True)
+    captured = capsys.readouterr()
+    assert captured.out == "" and "epoch 3/3" in captured.err and "cost=" in captured.err
+    assert "9 batches" in captured.err
+    network = make_network()
+    X, Y = make_data(network)
+    network.fit([(X, Y), (X, Y), (X[:5], Y[:5])], epochs=2, progress=True)
+    assert "14 batches" in capsys.readouterr().err
+    fitted()
+    assert capsys.readouterr() == ("", "")
+
+
+# Going on
+
+
+def test_the_same_seed_gives_the_same_bits():
+    options = {"validation_split": 0.2, "optimizer": "sgd"}
+    assert bits(*fitted(make_network(dropout=0.3), **options)) == bits(
+        *fitted(make_network(dropout=0.3), **options)
+    )
+    other = make_network(dropout=0.3, seed=4)
+    other.params[:] = make_network().params  # its order and its masks are others
+    assert bits(*fitted(other, **options)) != bits(*fitted(make_network(dropout=0.3), **options))
+
+
+def test_fit_goes_on_from_the_current_parameters():
+    network, _ = fitted(optimizer=SGD())
+    fitted(network, optimizer=SGD())
+    whole, _ = fitted(epochs=6, optimizer=SGD())
+    np.testing.assert_array_equal(network.params, whole.params)
+    assert network.epochs_trained == 6
+    assert_agrees(network, *make_data(network))  # Adam begins anew, the order of rows goes on
+    before = network.params.copy()
+    assert len(fitted(network, epochs=0)[1]) == 0
+    np.testing.assert_array_equal(network.params, before)
+
+
+@pytest.mark.parametrize("optimizer", [SGD(0.01, 0.9), Adam(cosine(0.01, 5)), AdamW()], ids=repr)
+def test_partial_fit_is_one_pass_with_living_moments(optimizer):
+    network = make_network(dropout=0.3, output="softmax")
+    X, Y = make_data(network)
+    twin = make_network(dropout=0.3, output="softmax")
+    options = {"l2": 0.01, "clip_norm": 1.0, "optimizer": optimizer}
+    for _ in range(4):
+        history = network.partial_fit(X, Y, **options)
+    assert bits(network, history) == bits(twin, twin.fit(X, Y, epochs=4, **options))
+    network.partial_fit(X, Y, l2=0.01, clip_norm=1.0)  # the optimizer is kept
+    twin = make_network(dropout=0.3, output="softmax")
+    assert bits(network, history) == bits(twin, twin.fit(X, Y, epochs=5, **options))
+
+
+def test_partial_fit_moments_outlive_any_chunk():
+    """Chunks of any size, weighted or not, indices or rows, and another rate: the moments live on."""
+    network = make_network(output="softmax")
+    X, Y = make_data(network, indices=True)
+    rows, weights = np.eye(3)[Y[:, 0].astype(int)], generator("weights").uniform(1, 2, 85)
+    passes = [
+        (X[:40], Y[:40, 0], {}),
+        (X[40:], rows[40:], {}),
+        (X[:5], Y[:5], {"sample_weight": weights[:5]}),
+        (X, rows, {"class_weight": {0: 2, 1: 1, 2: 1}}),
+    ]
+    for chunk, y, options in passes:
+        history = network.partial_fit(chunk, y, optimizer=SGD(0.01, 0.9), **options)
+    twin = make_network(output="softmax")
+    expected = twin.fit(
+        lambda: iter([(X[:40], rows[:40])]), optimizer=SGD(0.01, 0.9), epochs=1
+    )  # the first pass, then the rest as epochs of one run
+    assert history.cost[0] == expected.cost[0]
+    assert len(history) == network.epochs_trained == 4 and network._run._trainer.steps_done == 2 + 2 + 1 + 3
+    network.partial_fit(X, rows, optimizer=SGD(0.001, 0.9))
+    assert network._run._trainer.steps_done == 11 and len(network._run.history) == 5
+    network.partial_fit(X, rows, optimizer=Adam())
+    assert network._run._trainer.steps_done == 3 and len(network._run.history) == 1
+
+
+def test_partial_fit_goes_on_after_a_stop():
+    network = make_network()
+    X, Y = make_data(network)
+    assert network.partial_fit(X, Y, callbacks=[lambda run: True]).stopped
+    history = network.partial_fit(X, Y)
+    assert len(history) == network.epochs_trained == 2 and history.stopped is None
+    with pytest.raises(ValueError, match="X has 6 columns"):
+        network.partial_fit(X[:, 1:], Y)
+    assert len(network.partial_fit(X, Y)) == 3
+
+
+# Divergence
+
+
+@pytest.mark.parametrize("dtype", ("float32", "float64"))
+@pytest.mark.parametrize("optimizer", [SGD(1e30), SGD(1e8, 0.9), Adam(1e60)], ids=repr)
+def test_divergence(dtype, optimizer):
+    network = make_network(dtype=dtype, activation="relu")
+    X, Y = make_data(network)
+    good = network.fit(X, Y, epochs=2)
+    assert np.isfinite(good.cost).all()
+    before = network.params.copy()
+    for method in (network.fit, network.partial_fit):
+        with pytest.raises(DivergenceError, match="epoch [12]: the .* not? .*smaller learning rate"):
+            for _ in range(3):
+                method(X, Y, optimizer=optimizer)
+        np.testing.assert_array_equal(network.params, before)
+    history = network.partial_fit(X, Y, optimizer=SGD(1e-3))  # nothing of it is left
+    assert np.isfinite(history.cost).all() and np.isfinite(network.params).all()
+
+
+def test_divergence_keeps_the_last_good_epoch():
+    network = make_network()
+    X, Y = make_data(network)
+
+    def schedule(steps, per_epoch):
+        return np.where(steps // per_epoch < 3, 0.01, 1e200)
+
+    with pytest.raises(DivergenceError, match="epoch 4: .*; the parameters are those before it"):
+        network.fit(X, Y, epochs=10, optimizer=SGD(schedule))
+    params, _ = fit_reference(make_network(), X, Y, epochs=3, optimizer=SGD(0.01))
+    np.testing.assert_allclose(network.params, params, 1e-10)
+    assert network.epochs_trained == 3
+
+
+# Refusals
+
+
+@pytest.mark.parametrize(
+    "options, match",
+    [
+        *(({"batch_size": x}, f"batch_size={x!r} must be a whole number of at least 1") for x in (0, True, 2.5)),
+        *(({"batch_size": x}, "batch_size=.* must be a whole") for x in (-1, "32", np.nan, [32])),
+        *(({"epochs": x}, "epochs=.* must be a whole number of at least 0") for x in (-1, True, 1.5, None)),
+        *(({"l2": x}, "l2=.* must be a number of at least 0") for x in (-1, np.nan, np.inf, True, "1", None)),
+        *(({"clip_norm": x}, "clip_norm=.* must be a number above 0") for x in (0, -1, np.nan, np.inf, "1")),
+        *(({"label_smoothing": x}, "label_smoothing=.* and below 1") for x in (-0.1, 1, np.nan, None)),
+        ({"label_smoothing": 0.1}, "label_smoothing goes with the costs binary_cross_entropy, softmax"),
+        *(({"threads": x}, "threads=.* must be a whole number .*, or 'auto'") for x in (0, -1, True, 1.5, 9999)),
+        ({"threads": "all"}, "threads='all' must be"),
+        *(({"validation_split": x}, "validation_split=.* and below 1") for x in (-0.1, 1, 1.5, np.nan, "a")),
+        ({"validation_split": 0.001}, "leaves no rows on one side"),
+        ({"validation_split": 0.999}, "leaves no rows on one side"),
+        ({"validation_split": 0.2, "validation_data": ([[1]], [1])}, "not both"),
+        ({"validation_data": np.ones((3, 7))}, r"must be a tuple \(X, y\)"),
+        ({"validation_data": (np.ones((3, 7)),)}, r"must be a tuple \(X, y\)"),
+        ({"validation_data": (np.ones((3, 6)), np.ones((3, 3)))}, "validation_data: X has 6 columns"),
+        ({"validation_data": (np.ones((3, 7)), np.ones((2, 3)))}, "validation_data: y has 2 rows"),
+        ({"optimizer": "rmsprop"}, "unknown optimizer 'rmsprop': expected sgd, adam, adamw"),
+        ({"optimizer": Adam}, "unknown optimizer"),
+        ({"early_stopping": 0}, "patience=0 must be a whole number of at least 1"),
+        *(({"early_stopping": x}, "patience=.* must be a whole") for x in (True, "5", 2.5)),
+        ({"class_weight": {0: 2}}, "class_weight needs classes"),
+        ({"shuffle": "no"}, "shuffle='no' must be True or False"),
+        ({"progress": 1}, "progress=1 must be True or False"),
+    ],
+)
+def test_refused_options(options, match):
+    network = make_network()
+    untouched(network, ValueError, match, *make_data(network), **options)
+
+
+def test_refused_callbacks():
+    network = make_network()
+    for callbacks in (print, [1], None, "abc"):
+        untouched(network, TypeError, "must be a list of functions", *make_data(network), callbacks=callbacks)
+    untouched(network, TypeError, "unexpected keyword argument 'epoch'", *make_data(network), epoch=3)
+    untouched(network, TypeError, "str, bytes or os.PathLike", *make_data(network), checkpoint=5)
+    untouched(network, FileNotFoundError, "no folder", *make_data(network), checkpoint="no/such/folder")
+    for wrong in (0, -1, True, 1.5):
+        with pytest.raises(ValueError, match="every=.* must be a whole number of at least 1"):
+            Checkpoint("here", every=wrong)
+    for wrong in (-1, np.nan, "a"):
+        with pytest.raises(ValueError, match="min_delta=.* must be a number"):
+            EarlyStopping(min_delta=wrong)
+
+
+@pytest.mark.parametrize("output", ("sigmoid", "softmax"))
+@pytest.mark.parametrize(
+    "class_weight, match",
+    [
+        ("balance", "'balance'; give 'balanced' or a dict"),
+        ([1, 2], "give 'balanced' or a dict"),
+        ({"cat": 1}, r"has the keys \['cat'\]; the classes are 0 to "),
+        ({-1: 1, 0: 2}, r"has the keys \[-1\]"),
+        ({3: 1}, r"has the keys \[3\]"),
+        ({0: -1}, "class_weight=-1 must be a number of at least 0"),
+        ({0: np.nan}, "class_weight=nan must be"),
+        ({0: "a"}, "class_weight='a' must be"),
+        ({0: 0, 1: 0, 2: 0}, "zero for all classes|has the keys"),
+    ],
+)
+def test_refused_class_weights(output, class_weight, match):
+    network = make_network((7, 4, 1 if output == "sigmoid" else 3), output=output)
+    X, Y = make_data(network, indices=True)
+    untouched(network, ValueError, match, X, Y, class_weight=class_weight)
+
+
+def test_class_weights_need_classes():
+    several_labels = make_network(output="sigmoid")
+    untouched(several_labels, ValueError, "needs classes", *make_data(several_labels), class_weight="balanced")
+    network = make_network((7, 4, 1), output="sigmoid")
+    X, Y = make_data(network)
+    only = {"class_weight": {0: 0}, "sample_weight": 1 - Y[:, 0]}
+    untouched(network, ValueError, "the weights are zero for all samples", X, Y, **only)
+
+
+def test_pandas_columns_and_series():
+    network, twin = make_network((3, 4, 1), output="sigmoid"), make_network((3, 4, 1), output="sigmoid")
+    X = normal(np.float64, (40, 3))
+    frame = pandas.DataFrame(X, columns=list("abc")).assign(label=X[:, 0] > 0, weight=np.arange(40) % 3)
+    frame = frame.sort_values("b")  # its index is not 0, 1, 2
+    held = frame[:10]
+    history = network.fit(frame[list("abc")], frame.label, sample_weight=frame.weight, epochs=3,
+                          validation_data=(held[list("abc")], held.label))  # fmt: skip
+    X, y, w = frame[list("abc")].to_numpy(), frame.label.to_numpy(float), frame.weight.to_numpy(float)
+    expected = twin.fit(X, y, sample_weight=w, epochs=3, validation_data=(X[:10], y[:10]))
+    assert bits(network, history) == bits(twin, expected)
