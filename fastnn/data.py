@@ -141,7 +141,7 @@ def as_weights(sample_weight: Any, n_samples: int, dtype: np.dtype[Any]) -> Arra
     if weights.min() < 0 or weights.max() == 0:
         raise ValueError("sample_weight must not be negative, and not zero for all samples")
     weights = as_kernels_want(weights, dtype)
-    if not np.finfo(dtype).tiny <= weights.sum(dtype=dtype) < np.inf:
+    if not np.finfo(dtype).tiny <= weights.sum(dtype=np.float64) <= np.finfo(dtype).max:
         raise ValueError(f"the sum of sample_weight is too large or too small for {dtype}: scale the weights")
     return weights
 

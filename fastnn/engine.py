@@ -28,6 +28,8 @@ from fastnn_kernels.team import ABANDONED, TEAM_SIZE
 SLICE_SECONDS = 0.05
 # The rows that a worker carries through all layers at a time should stay in its second-level cache.
 CHUNK_BYTES = 256 << 10
+# Rows of a file of another type are converted this many bytes at a time.
+CONVERTED_BYTES = 4 << 20
 LARGE_BATCH, SEGMENT_ROWS = 1024, 256
 # What `step_seconds` reckons with, and the work below which a further thread costs more than it does:
 # two barriers take about 2 us when all are awake, and a share of work must outweigh an uneven cut of it.
@@ -184,6 +186,8 @@ class Trainer:
         first = 0
         while first < n_steps:
             last = min(n_steps, first + max(1, int(SLICE_SECONDS / self._seconds_per_step)))
+            if not is_readable(X, dtype):
+                last = min(last, first + max(1, CONVERTED_BYTES // (batch * X.shape[1] * X.itemsize)))
             chosen = order[first * batch : last * batch]
             if is_readable(X, dtype):
                 data = phases.Data(np.asarray(X), Y, weights, chosen)

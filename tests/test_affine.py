@@ -20,7 +20,7 @@ from test_matmul import readonly, strided, whole_machine_code
 compiled = pytest.mark.skipif(config.DISABLE_JIT, reason="the tiles are intrinsics, which only compile")
 both = pytest.mark.parametrize("dtype", DTYPES)
 # Interpreted loops take a microsecond an element.
-SMALL_LAYERS = [shape for shape in LAYERS if not config.DISABLE_JIT or np.prod(shape) <= 1000]
+pytestmark = compiled
 
 
 def shapes(dtype):
@@ -95,7 +95,6 @@ def assert_backward(results, X, W, dZ, label=""):
             assert_sum(actual, *rest, label)
 
 
-@compiled
 @both
 def test_forward_agrees_with_its_twin(dtype):
     for shape in (*shapes(dtype), *large_shapes(dtype)):
@@ -103,7 +102,6 @@ def test_forward_agrees_with_its_twin(dtype):
         assert_forward(forward(X, W, b), X, W, b, shape)
 
 
-@compiled
 @both
 def test_backward_agrees_with_its_twin(dtype):
     for shape in (*shapes(dtype), *large_shapes(dtype)):
@@ -117,7 +115,6 @@ def empty_input(shape, dtype):
     return [normal(dtype, size, "empty") for size in sizes]
 
 
-@compiled
 @both
 def test_an_empty_dX_is_not_computed_and_changes_nothing(dtype):
     for shape in ((13, 7, 33), (13, 7, 1)):
@@ -129,7 +126,6 @@ def test_an_empty_dX_is_not_computed_and_changes_nothing(dtype):
             np.testing.assert_array_equal(without[1], db)
 
 
-@compiled
 @both
 def test_rows_may_be_strided(dtype):
     for shape in (*shapes(dtype), large_shapes(dtype)[0]):
@@ -146,7 +142,6 @@ def test_rows_may_be_strided(dtype):
             assert (around[:, :2] == 7).all() and (around[:, -3:] == 7).all(), "wrote beside an output"
 
 
-@compiled
 @both
 def test_inputs_may_be_readonly(dtype):
     X, W, b, dZ = layer_arguments((13, 7, 33), dtype)
@@ -156,7 +151,6 @@ def test_inputs_may_be_readonly(dtype):
         np.testing.assert_array_equal(actual, other)
 
 
-@compiled
 @both
 def test_non_finite_numbers_reach_what_they_reach_in_numpy(dtype):
     for shape in ((1, 1, 1), (9, 17, 1), (13, 7, 61)):
@@ -169,7 +163,6 @@ def test_non_finite_numbers_reach_what_they_reach_in_numpy(dtype):
                 assert_backward(backward(X, W, dZ), X, W, dZ, (shape, value, which))
 
 
-@compiled
 @both
 def test_any_split_of_the_rows_gives_the_same_bits(dtype):
     for shape in ((19, 37, 1), (19, 37, 7), (11, 200, 65)):
@@ -182,7 +175,6 @@ def test_any_split_of_the_rows_gives_the_same_bits(dtype):
             np.testing.assert_array_equal(Z, whole, err_msg=f"{shape} {cut}")
 
 
-@compiled
 @both
 def test_one_row_of_a_blocked_layer_has_the_same_bits(dtype):
     for shape in large_shapes(dtype):
@@ -194,7 +186,7 @@ def test_one_row_of_a_blocked_layer_has_the_same_bits(dtype):
 
 @both
 def test_column_sum_adds_the_rows_in_their_order(dtype):
-    for shape in {(n_samples, n_out) for n_samples, _, n_out in SMALL_LAYERS} | {(0, 5), (5, 0)}:
+    for shape in {(n_samples, n_out) for n_samples, _, n_out in LAYERS} | {(0, 5), (5, 0)}:
         dZ = normal(dtype, shape, "dZ")
         expected = np.zeros(shape[1], dtype)
         for row in dZ:
@@ -235,7 +227,6 @@ def step(X, W, b, Z, dW, db, dX):
     affine_backward(X, W, Z, dW, db, dX, scratch)
 
 
-@compiled
 @both
 def test_a_users_own_compiled_function_may_call_it(dtype):
     X, W, b, dZ = layer_arguments((13, 7, 33), dtype)
@@ -245,7 +236,6 @@ def test_a_users_own_compiled_function_may_call_it(dtype):
     assert_backward((dW, db, dX), X, W, Z)
 
 
-@compiled
 def test_float32_never_becomes_float64():
     X, W, b, dZ = layer_arguments((13, 7, 33), np.float32)
     code = whole_machine_code(step, X, W, b, *outputs(dZ, W, b, X))
@@ -253,7 +243,6 @@ def test_float32_never_becomes_float64():
         assert conversion not in code
 
 
-@compiled
 @both
 @settings(deadline=None)
 @given(shape=st.tuples(st.integers(1, 40), st.integers(1, 40), st.integers(1, 110)), apart=st.booleans())

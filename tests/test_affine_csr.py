@@ -9,9 +9,10 @@ from numba import njit
 
 from cases import DTYPES, generator, layer_arguments, normal
 from fastnn_kernels.affine import affine_backward_csr, affine_forward_csr
-from test_affine import SMALL_LAYERS, assert_backward, assert_forward, compiled, outputs
+from test_affine import LAYERS, assert_backward, assert_forward, compiled, outputs
 from test_matmul import readonly, strided, whole_machine_code
 
+pytestmark = compiled
 both = pytest.mark.parametrize("dtype", DTYPES)
 
 
@@ -39,7 +40,7 @@ def backward_csr(X, dZ, n_in):
 @both
 @pytest.mark.parametrize("indices", (np.int32, np.int64))
 def test_csr_agrees_with_the_dense_twin(dtype, indices):
-    for shape in (*SMALL_LAYERS, (0, 3, 5), (3, 5, 0)):
+    for shape in (*LAYERS, (0, 3, 5), (3, 5, 0)):
         _, W, b, dZ = layer_arguments(shape, dtype)
         for density in (0, 0.3, 1):
             X, dense = csr(shape[:2], dtype, density, indices)
@@ -116,7 +117,6 @@ def test_a_users_own_compiled_function_may_call_it(dtype):
         np.testing.assert_array_equal(actual, other)
 
 
-@compiled
 def test_float32_never_becomes_float64():
     _, W, b, dZ = layer_arguments((13, 7, 33), np.float32)
     X, _ = csr((13, 7), np.float32)

@@ -6,7 +6,6 @@ import re
 
 import numba
 import numpy as np
-import pandas
 import pytest
 from numba import config
 from sklearn.metrics import accuracy_score, mean_poisson_deviance, r2_score
@@ -14,7 +13,7 @@ from sklearn.metrics import accuracy_score, mean_poisson_deviance, r2_score
 from cases import DTYPES, ELEMENTWISE, PAIRS, generator, normal, targets
 from fastnn import Network, reference
 from fastnn.network import class_labels
-from training_cases import make_data, make_network
+from training_cases import inputs_like, make_data, make_network
 
 pytestmark = pytest.mark.skipif(config.DISABLE_JIT, reason="matrix products exist as machine code only")
 both = pytest.mark.parametrize("dtype", DTYPES)
@@ -97,39 +96,6 @@ def test_initial_parameters():
     np.testing.assert_array_equal(network.params, same.params)
     assert (network.params != other.params).any()
     assert Network([3, 1]).seed != Network([3, 1]).seed
-
-
-class Subclass(np.ndarray):
-    pass
-
-
-def inputs_like(X):
-    """The same numbers, as users have them."""
-    frame = pandas.DataFrame(X, columns=[f"x{i}" for i in range(X.shape[1])])
-    frozen = X.copy()
-    frozen.flags.writeable = False
-    unaligned = np.frombuffer(b"\0" + X.tobytes(), np.uint8)[1:].view(X.dtype).reshape(X.shape)
-    wide = np.repeat(np.repeat(X, 2, axis=0), 3, axis=1)
-    return {
-        "Fortran": np.asfortranarray(X),
-        "read-only": frozen,
-        "strided": wide[::2, ::3],
-        "reversed": X[::-1, ::-1].copy()[::-1, ::-1],
-        "unaligned": unaligned,
-        "big-endian": X.astype(X.dtype.newbyteorder(">")),
-        "float32": X.astype(np.float32),
-        "float64": X.astype(np.float64),
-        "float16": X.astype(np.float16),
-        "long double": X.astype(np.longdouble),
-        "int64": X.astype(np.int64),
-        "uint8": X.astype(np.uint8),
-        "list": X.tolist(),
-        "tuples": tuple(map(tuple, X.tolist())),
-        "subclass": X.view(Subclass),
-        "DataFrame": frame,
-        "DataFrame of several types": frame.astype({"x0": int, "x1": "float32", "x2": "Int64"}),
-        "DataFrame of objects": frame.astype(object),
-    }
 
 
 @both

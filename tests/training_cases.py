@@ -1,6 +1,8 @@
 """What the tests of training share: networks, data, and a fit in NumPy over the same batches."""
 
 import numpy as np
+import pandas
+import pytest
 
 from cases import normal, targets
 from fastnn import Adam, Network
@@ -38,8 +40,8 @@ def dropout_seed(network):
 
 
 def fit_reference(
-    network, X, Y, weights=None, epochs=1, batch_size=32, optimizer=None, shuffle=True, l2=0.0, clip_norm=None,
-    label_smoothing=0.0,
+    network, X, Y, weights=None, epochs=1, batch_size=32, optimizer=None, shuffle=True, l2=0.0,
+    clip_norm=None, label_smoothing=0.0,
 ):  # fmt: skip
     """The parameters and each epoch's cost after `fit` with the same options; leaves the network alone."""
     n_steps = -(-len(X) // batch_size)
@@ -79,3 +81,45 @@ def bits(network, history):
     record = history.to_dict()
     del record["seconds"]
     return network.params.tobytes(), record
+
+
+def untouched(network, error, match, X, y=None, **options):
+    """The fit raises and leaves the network as it was."""
+    before = network.params.copy(), network.describe()
+    with pytest.raises(error, match=match):
+        network.fit(X, y, **options)
+    np.testing.assert_array_equal(network.params, before[0])
+    assert network.describe() == before[1]
+
+
+class Subclass(np.ndarray):
+    pass
+
+
+def inputs_like(X):
+    """The same numbers, as users have them."""
+    frame = pandas.DataFrame(X, columns=[f"x{i}" for i in range(X.shape[1])])
+    frozen = X.copy()
+    frozen.flags.writeable = False
+    unaligned = np.frombuffer(b"\0" + X.tobytes(), np.uint8)[1:].view(X.dtype).reshape(X.shape)
+    wide = np.repeat(np.repeat(X, 2, axis=0), 3, axis=1)
+    return {
+        "Fortran": np.asfortranarray(X),
+        "read-only": frozen,
+        "strided": wide[::2, ::3],
+        "reversed": X[::-1, ::-1].copy()[::-1, ::-1],
+        "unaligned": unaligned,
+        "big-endian": X.astype(X.dtype.newbyteorder(">")),
+        "float32": X.astype(np.float32),
+        "float64": X.astype(np.float64),
+        "float16": X.astype(np.float16),
+        "long double": X.astype(np.longdouble),
+        "int64": X.astype(np.int64),
+        "uint8": X.astype(np.uint8),
+        "list": X.tolist(),
+        "tuples": tuple(map(tuple, X.tolist())),
+        "subclass": X.view(Subclass),
+        "DataFrame": frame,
+        "DataFrame of several types": frame.astype({"x0": int, "x1": "float32", "x2": "Int64"}),
+        "DataFrame of objects": frame.astype(object),
+    }
