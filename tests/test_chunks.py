@@ -142,8 +142,8 @@ def peak_of(call):
 @pytest.mark.parametrize("form", ("array", "read-only", "file", "file of float64", "big-endian file"))
 def test_data_are_not_copied(form, tmp_path, monkeypatch):
     """Beyond X itself, `fit` takes less than a tenth of its memory: parameters, workspace, an order, y."""
-    monkeypatch.setattr("fastnn.data.CHUNK_BYTES", 1 << 19)
-    monkeypatch.setattr("fastnn.engine.CONVERTED_BYTES", 1 << 19)
+    monkeypatch.setattr("fastnn.data.CHUNK_BYTES", 1 << 18)
+    monkeypatch.setattr("fastnn.engine.CONVERTED_BYTES", 1 << 18)
     X = normal(np.float32, (50_000, 120))
     y = X[:, 0].copy()
     network = make_network((120, 8, 1), dtype="float32")
