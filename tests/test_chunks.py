@@ -56,6 +56,20 @@ def test_chunks():
     np.testing.assert_allclose(history.cost, costs, 1e-12)
 
 
+def test_each_chunk_has_an_order_of_its_own():
+    """default_rng([seed, epochs trained, number of the chunk]) draws it."""
+    network, twin = make_network(), make_network()
+    X, Y = make_data(network)
+    pieces = chunked(X, Y, 40, 50)
+    network.fit(pieces, epochs=2, optimizer=SGD())
+    for epoch in range(2):
+        for number, (X, Y) in enumerate(pieces):
+            order = np.arange(len(X))
+            np.random.default_rng([network.seed, epoch, number]).shuffle(order)
+            twin.fit(X[order], Y[order], epochs=1, shuffle=False, optimizer=SGD())
+    np.testing.assert_array_equal(network.params, twin.params)
+
+
 def test_sources_of_chunks():
     X, Y = make_data(make_network(output="softmax"), indices=True)
     pieces = chunked(X, Y, 30, 60)

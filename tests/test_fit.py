@@ -10,7 +10,7 @@ import pytest
 from numba import config
 
 from cases import generator, normal
-from fastnn import SGD, Adam, AdamW, DivergenceError, EarlyStopping, History, cosine
+from fastnn import SGD, Adam, AdamW, DivergenceError, EarlyStopping, History, cosine, step_decay
 from training_cases import assert_agrees, bits, fit_reference, make_data, make_network
 
 pytestmark = pytest.mark.skipif(config.DISABLE_JIT, reason="matrix products exist as machine code only")
@@ -105,6 +105,12 @@ def test_early_stopping_restores_the_best():
     assert again.val_cost == history.val_cost
 
 
+def test_early_stopping_wants_a_least_gain():
+    network, history = fitted(epochs=50, early_stopping=EarlyStopping(4, min_delta=1e9))
+    assert len(history) == 5 and history.cost[4] < history.cost[0]
+    np.testing.assert_array_equal(network.params, fitted(epochs=1)[0].params)
+
+
 def test_early_stopping_watches_the_training_cost_without_validation_data():
     network, history = fitted(epochs=500, early_stopping=2, optimizer=SGD(2.0, momentum=0.5), clip_norm=3)
     best = int(np.argmin(history.cost))
@@ -187,6 +193,15 @@ def test_partial_fit_is_one_pass_with_living_moments(optimizer):
     assert bits(network, history) == bits(twin, twin.fit(X, Y, epochs=5, **options))
 
 
+def test_partial_fit_moments_outlive_another_rate():
+    network, twin = make_network(dropout=0.3), make_network(dropout=0.3)
+    X, Y = make_data(network)
+    for rate in (0.01, 0.001):
+        network.partial_fit(X, Y, optimizer=SGD(rate, 0.9))
+    twin.fit(X, Y, epochs=2, optimizer=SGD(step_decay(0.01, 0.1, every=1), 0.9))
+    np.testing.assert_allclose(network.params, twin.params, 1e-12)
+
+
 def test_partial_fit_moments_outlive_any_chunk():
     """Chunks of any size, weighted or not, indices or rows, and another rate: the moments live on."""
     network = make_network(output="softmax")
@@ -233,8 +248,18 @@ def test_divergence(dtype, optimizer):
         with pytest.raises(DivergenceError, match="epoch 1: the .* not? .*smaller learning rate"):
             method(X, Y, optimizer=optimizer)
         np.testing.assert_array_equal(network.params, before)
-    history = network.partial_fit(X, Y, optimizer=SGD(1e-3))  # nothing of it is left
+    history = network.partial_fit(X, Y, optimizer=SGD(1e-3, 0.9))  # nothing of it is left
     assert np.isfinite(history.cost).all() and np.isfinite(network.params).all()
+
+
+def test_divergence_in_the_last_step():
+    """Its cost is still finite."""
+    network = make_network(dtype="float32")
+    before = network.params.copy()
+    with pytest.raises(DivergenceError, match="epoch 1: the parameters are no longer finite: use a smaller"):
+        fitted(network, optimizer=SGD(1e60), batch_size=85, epochs=1)
+    np.testing.assert_array_equal(network.params, before)
+    assert network.epochs_trained == 0
 
 
 def test_divergence_keeps_the_last_good_epoch():
