@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
-import threading
 import time
+from _thread import allocate_lock, start_new_thread
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +26,9 @@ from fastnn_kernels.optimizers import OPTIMIZERS
 from fastnn_kernels.team import ABANDONED, TEAM_SIZE
 
 # A slice of an epoch is one compiled call. Between slices a Ctrl-C is heard and the progress bar moves.
-SLICE_SECONDS = 0.05
+# It has at most so many times the steps of the one before: only measuring tells what a step costs (up to
+# 150 times what is reckoned below, for a batch of one row or more threads than processors).
+SLICE_SECONDS, FIRST_SLICE, SLICE_GROWTH = 0.05, 64, 8
 # The rows that a worker carries through all layers at a time should stay in its second-level cache.
 CHUNK_BYTES = 256 << 10
 # Rows of a file of another type are converted this many bytes at a time.
@@ -42,7 +45,7 @@ class DivergenceError(ArithmeticError):
 
 
 class Abandoned(RuntimeError):
-    """A worker thread could not be started or was interrupted in between."""
+    """A worker thread could not be started, or failed."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,9 @@ class Settings:
 
 def available_threads() -> int:
     """The threads that this process may use: its CPU affinity, and the limits that joblib sets in workers."""
-    limits = [joblib.cpu_count(), joblib.effective_n_jobs(-1)]
+    # One of a pool of multiprocessing gets one; asked there, joblib warns that it cannot start processes.
+    in_pool = multiprocessing.current_process().daemon
+    limits = [joblib.cpu_count(), 1 if in_pool else joblib.effective_n_jobs(-1)]
     for variable in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
         value = os.environ.get(variable, "")
         if value.isdigit() and int(value) > 0:
@@ -114,6 +119,7 @@ class Trainer:
         self.steps_done = 0
         self.per_epoch = 1
         self._seconds_per_step = step_seconds(layers, batch) / self.workers
+        self._longest_slice = FIRST_SLICE
         blocks = block_table(layers)
         largest = block_size(layers, blocks)
         n_params, units = n_parameters(layers), n_units(layers)
@@ -185,7 +191,9 @@ class Trainer:
         Y = as_kernels_want(Y, dtype)
         first = 0
         while first < n_steps:
-            last = min(n_steps, first + max(1, int(SLICE_SECONDS / self._seconds_per_step)))
+            in_time = max(1, int(SLICE_SECONDS / self._seconds_per_step))
+            last = min(n_steps, first + in_time, first + self._longest_slice)
+            self._longest_slice = max(self._longest_slice, SLICE_GROWTH * (last - first))
             if not is_readable(X, dtype):
                 last = min(last, first + max(1, CONVERTED_BYTES // (batch * X.shape[1] * X.itemsize)))
             chosen = order[first * batch : last * batch]
@@ -207,8 +215,6 @@ class Trainer:
                     f"the cost is not finite in step {self.steps_done}; use a smaller learning rate, "
                     "gradient clipping (clip_norm), or scale the features"
                 )
-            if status == epoch.ABANDONED:
-                raise Abandoned("a training thread could not be started; try threads=1")
             first = last
             if on_slice is not None:
                 on_slice(last, totals[epoch.COST] / min(last * batch, order.size))
@@ -219,6 +225,11 @@ class Trainer:
         team = np.zeros(TEAM_SIZE, np.int64)
         call = (data, self.model, self.options, self.work, rates, self.steps_done, totals, team)
 
+        # Locks, not threading.Thread: a Ctrl-C while one starts could leave it stuck for ever, with the data.
+        helpers = range(1, self.workers)
+        running = [allocate_lock() for _ in range(self.workers)]
+        begun, failures = [False] * self.workers, list[BaseException]()
+
         def work(worker: int) -> int:
             try:
                 return int(epoch.train(*call, worker, self.workers))
@@ -226,15 +237,33 @@ class Trainer:
                 team[ABANDONED] = 1  # the others must not wait for ever for one that will not come
                 raise
 
-        others = [threading.Thread(target=work, args=(i,), daemon=True) for i in range(1, self.workers)]
+        def help_out(worker: int) -> None:
+            begun[worker] = True
+            try:
+                if not team[ABANDONED]:  # else nobody waits for this one, and the memory may be in use again
+                    work(worker)
+            except BaseException as error:
+                failures.append(error)
+            finally:
+                running[worker].release()
+
+        if helpers:  # compiled, if need be, before anybody waits for it
+            epoch.train(*call[:4], rates[:0], *call[5:], 0, 1)
         try:
-            for thread in others:
-                thread.start()
-            return work(0)
+            for worker in helpers:
+                running[worker].acquire()
+                try:
+                    start_new_thread(help_out, (worker,))
+                except RuntimeError as error:
+                    raise Abandoned(f"a thread could not be started ({error}): use threads=1") from error
+            status = work(0)
         except BaseException:
             team[ABANDONED] = 1
             raise
         finally:
-            for thread in others:
-                if thread.ident is not None:
-                    thread.join()
+            for worker in helpers:
+                if begun[worker]:
+                    running[worker].acquire()
+        if failures:
+            raise Abandoned(f"a training thread failed: {failures[0]!r}") from failures[0]
+        return status

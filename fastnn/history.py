@@ -23,9 +23,15 @@ class History:
     stopped: str | None = None
 
     def append(self, entry: dict[str, float]) -> None:
-        """The numbers of one more epoch."""
-        for name, value in entry.items():
-            getattr(self, name).append(value)
+        """The numbers of one more epoch: all of them, or none if a Ctrl-C comes in between."""
+        lengths = {name: len(getattr(self, name)) for name in entry}
+        try:
+            for name, value in entry.items():
+                getattr(self, name).append(value)
+        except BaseException:
+            for name, length in lengths.items():
+                del getattr(self, name)[length:]
+            raise
 
     def __len__(self) -> int:
         return len(self.cost)

@@ -31,6 +31,8 @@ OUTPUT_COSTS = {
     "exp": "poisson",
 }
 PREDICTION_CHUNK = 64
+# A prediction is cut into compiled calls of so many products, some 20 ms: between them a Ctrl-C is heard.
+PREDICTION_PRODUCTS = 1 << 30
 
 
 class Network:
@@ -101,6 +103,7 @@ class Network:
         sizes = [affine_scratch_size(rows, int(x["n_in"]), int(x["n_out"]), itemsize) for x in self._layers]
         self._scratch_size = max(sizes)
         self._buffer_size = 2 * rows * max(self.sizes[1:-1], default=1)
+        self._rows_per_call = max(1, PREDICTION_PRODUCTS // (rows * self.params.size)) * rows
 
     @property
     def n_in(self) -> int:
@@ -154,7 +157,12 @@ class Network:
     def _outputs(self, X: Array, layers: Array) -> Array:
         out = np.empty((X.shape[0], self.sizes[-1]), self.dtype)
         buffer, scratch = np.empty(self._buffer_size, self.dtype), np.empty(self._scratch_size, self.dtype)
-        parts = ((0, X),) if type(X) is np.ndarray else readable_parts(X, self.dtype)
+        parts: Iterable[tuple[int, Array]] = ((0, X),)
+        if type(X) is not np.ndarray:
+            parts = readable_parts(X, self.dtype)
+        elif len(X) > self._rows_per_call:
+            step = self._rows_per_call
+            parts = ((start, X[start : start + step]) for start in range(0, len(X), step))
         for start, part in parts:
             rows = out[start : start + len(part)]
             inference.predict(layers, self.params, part, PREDICTION_CHUNK, buffer, scratch, rows)
@@ -199,12 +207,15 @@ class Network:
         try:
             description = dict(about["network"])
             epochs_trained = int(description.pop("epochs_trained"))
-            params = arrays["params"]
-            sizes = description["sizes"]
-            if sum((a + 1) * b for a, b in zip(sizes, sizes[1:], strict=False)) != params.size:
+            params, sizes = arrays["params"], description["sizes"]
+            # Compared before anything is allocated: a file may speak of any sizes.
+            n_params = sum((a + 1) * b for a, b in zip(sizes, sizes[1:], strict=False))
+            if params.shape != (n_params,) or str(params.dtype) != description["dtype"]:
                 raise ValueError("its parameters do not fit its architecture")
+            if epochs_trained < 0:
+                raise ValueError(f"it was trained for {epochs_trained} epochs")
             network = cls(**description)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise storage.ModelFileError(f"{path!r} holds no fastnn network: {error}") from None
         network.params[:] = params
         network.epochs_trained = epochs_trained

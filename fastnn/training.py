@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tqdm.auto import tqdm
 
-from fastnn import storage
 from fastnn.callbacks import Callback, Checkpoint, EarlyStopping
 from fastnn.data import Array, Chunk, as_chunk, as_validation, chunk_reader, split_off
 from fastnn.engine import DivergenceError, Settings, Trainer
@@ -20,6 +19,7 @@ from fastnn.history import History
 from fastnn.optimizers import Optimizer, as_optimizer
 from fastnn.options import check_fit
 from fastnn.scores import cost_and_score
+from fastnn.storage import SavedRun, read_run, write
 
 if TYPE_CHECKING:
     from fastnn.network import Network
@@ -61,6 +61,7 @@ class Run:
         if self.best_params is not None:
             arrays["best_params"] = self.best_params
         state = {
+            "optimizer": type(self._settings.optimizer).__name__,
             "epoch": self.epoch,
             "steps": self._trainer.steps_done,
             "seed": self._seed,
@@ -68,34 +69,22 @@ class Run:
             "best_epoch": self.best_epoch,
             "history": self.history.to_dict(),
         }
-        storage.write(path, arrays, {"network": self.network.describe(), "run": state})
+        write(path, arrays, {"network": self.network.describe(), "run": state})
 
-    def restore(self, path: str | os.PathLike[str]) -> None:
+    def restore(self, saved: SavedRun) -> None:
         """Go on from a checkpoint of a run of the same network with the same optimizer."""
-        arrays, about = storage.read(path)
-        mine, theirs = self.network.describe(), dict(about["network"])
-        if "run" not in about:
-            raise storage.ModelFileError(f"{os.fspath(path)!r} is a saved network, not a checkpoint of a run")
-        trained = theirs.pop("epochs_trained")
-        mine.pop("epochs_trained")
-        if mine != theirs:
-            different = [f"{k}: {theirs.get(k)!r}, not {mine[k]!r}" for k in mine if mine[k] != theirs.get(k)]
-            raise ValueError(
-                f"{os.fspath(path)!r} is the checkpoint of another network: {'; '.join(different)}"
-            )
-        state = about["run"]
-        self._start(int(state["seed"]))
-        if arrays["moments"].shape != self._trainer.moments.shape:
-            raise ValueError(f"{os.fspath(path)!r} is the checkpoint of a run with another optimizer")
-        self.network.params[:] = arrays["params"]
-        self.network.epochs_trained = trained
-        self._trainer.moments[:] = arrays["moments"]
-        self._trainer.steps_done = int(state["steps"])
-        self.epoch = int(state["epoch"])
-        self.best_cost, self.best_epoch = float(state["best_cost"]), int(state["best_epoch"])
-        self.best_params = arrays.get("best_params")
-        self.history = History.from_dict(state["history"])
-        self.history.stopped = None
+        mine = type(self._settings.optimizer).__name__
+        if (saved.optimizer, saved.moments.shape) != (mine, self._trainer.moments.shape):
+            other = "other settings of it" if saved.optimizer == mine else mine
+            raise ValueError(f"{saved.path!r} is the checkpoint of a run with {saved.optimizer}, not {other}")
+        self._start(saved.seed)
+        self.network.params[:] = saved.network.params
+        self.network.seed, self.network.epochs_trained = saved.network.seed, saved.network.epochs_trained
+        self._trainer.moments[:] = saved.moments
+        self._trainer.steps_done = saved.steps
+        self.epoch, self.history = saved.epoch, saved.history
+        self.best_cost, self.best_epoch = saved.best_cost, saved.best_epoch
+        self.best_params = saved.best_params
 
     def follow(self, run: Run) -> None:
         """Go on from an earlier run of the same network with the same kind of optimizer."""
@@ -142,15 +131,16 @@ class Run:
         network.epochs_trained += 1
         return cost / rows
 
-    def is_stale(self, rule: EarlyStopping | None) -> bool:
-        """Note the newest cost; whether it is too long since the best one."""
-        if rule is None:
-            return False
+    def note(self, rule: EarlyStopping | None) -> None:
+        """Compare the newest cost with the best one; it may be time to stop."""
+        if rule is None or not self.history.cost:
+            return
         cost = (self.history.val_cost or self.history.cost)[-1]
         if cost < self.best_cost - rule.min_delta:
             self.best_cost, self.best_epoch = cost, self.epoch
             self.best_params = self.network.params.copy() if rule.restore else None
-        return self.epoch - self.best_epoch >= rule.patience
+        if self.epoch - self.best_epoch >= rule.patience:
+            self.history.stopped = f"no better cost in {rule.patience} epochs"
 
 
 def fit(
@@ -188,8 +178,8 @@ def fit(
     class_weight: dict of class to weight, or 'balanced'. validation_data: (X, y) or (X, y, sample_weight);
     validation_split: share of the rows held out, drawn once from the seed. early_stopping: an EarlyStopping
     or its patience. checkpoint: a path or Checkpoint written after each epoch; resume: a checkpoint to go
-    on from, if there is one. threads: a number, or 'auto' for what pays. A Ctrl-C ends the run with a
-    warning and keeps the parameters of the last finished slice of some 50 ms.
+    on from, seed included, if there is one. threads: a number, or 'auto' for what pays. A Ctrl-C ends the
+    run with a warning and keeps the parameters of the last finished slice: of some 50 ms, or of one step.
     """
     check_fit(network.cost, locals())
     optimizer = as_optimizer(optimizer)
@@ -204,6 +194,7 @@ def fit(
         callbacks = (*callbacks, saver)
     if batch_size is None and (y is None or _partial):
         raise ValueError("batch_size=None must be a number where the data come in chunks")
+    saved = read_run(resume, network) if resume is not None and os.path.exists(resume) else None
     validation = None
     if y is None:
         if sample_weight is not None or validation_split:
@@ -213,7 +204,7 @@ def fit(
     else:
         data = as_chunk(network, (X, y, sample_weight), class_weight, uniform=_partial)
         if validation_split:
-            data, validation = split_off(network, data, validation_split)
+            data, validation = split_off(saved.network if saved else network, data, validation_split)
         chunks = lambda: iter([data])  # noqa: E731
         shape, capacity = (data[1].shape[1], data[2].size > 0), int(batch_size or len(data[0]))
         if not _partial:
@@ -236,8 +227,9 @@ def fit(
         run = Run(network, settings, epochs, *shape)
         if earlier is not None and earlier._settings.optimizer.kernel == optimizer.kernel:
             run.follow(earlier)
-    if resume is not None and os.path.exists(resume):
-        run.restore(resume)
+    if saved is not None:
+        run.restore(saved)
+        run.note(rule)  # it may have been at its end already
     if _partial:
         network._run, run.epochs, run.history.stopped = run, run.epoch + epochs, None
     _train(run, chunks, shuffle, validation, rule, callbacks, progress)
@@ -254,43 +246,43 @@ def _train(
     progress: bool,
 ) -> None:
     """Epochs until one of the reasons to stop."""
-    network, history = run.network, run.history
-    done = 0
+    network, history, trainer = run.network, run.history, run._trainer
+    # tqdm starts a thread for a bar that it does not show, too, and then a fork is a hazard.
+    bar = tqdm(unit=" batches") if progress else None
+    done = finished = steps = 0
 
-    with tqdm(disable=not progress, unit=" batches", desc=f"epoch {run.epoch + 1}/{run.epochs}") as bar:
+    def report(batches: int, cost: float) -> None:
+        nonlocal done
+        if bar is not None:
+            bar.update(batches - done)
+            bar.set_postfix(cost=f"{cost:.4g}")
+        done = batches
 
-        def report(batches: int, cost: float) -> None:
-            nonlocal done
-            if progress:  # a disabled bar still costs more than an epoch of a tiny network
-                bar.update(batches - done)
-                bar.set_postfix(cost=f"{cost:.4g}")
-            done = batches
-
-        try:
-            while run.epoch < run.epochs and history.stopped is None:
-                done = 0
-                if progress:
-                    bar.set_description(f"epoch {run.epoch + 1}/{run.epochs}")
-                started = time.perf_counter()
-                entry = {"cost": run.train_epoch(chunks(), shuffle, report)}
-                entry["seconds"] = time.perf_counter() - started
-                last = np.array([run._trainer.steps_done - 1])
-                rates = run._settings.optimizer.learning_rates(last, run._trainer.per_epoch)
-                entry["lr"] = float(rates[0])
-                if validation is not None:
-                    entry["val_cost"], entry["val_score"] = cost_and_score(network, *validation)
-                history.append(entry)
-                if run.is_stale(rule):
-                    history.stopped = f"no better cost in {rule.patience if rule else 0} epochs"
-                for callback in callbacks:
-                    if callback(run):
-                        history.stopped = history.stopped or f"a callback stopped it after epoch {run.epoch}"
-        except KeyboardInterrupt:
-            history.stopped = f"interrupted in epoch {run.epoch + 1} after {done} batches"
-            best = rule is not None and rule.restore and run.best_params is not None
-            kept = "best epoch" if best else "last finished slice"
-            warnings.warn(
-                f"training was {history.stopped}; the parameters of the {kept} are kept", stacklevel=4
-            )
+    try:
+        while run.epoch < run.epochs and history.stopped is None:
+            done, finished, steps = 0, run.epoch, trainer.steps_done
+            if bar is not None:
+                bar.set_description(f"epoch {run.epoch + 1}/{run.epochs}")
+            started = time.perf_counter()
+            entry = {"cost": run.train_epoch(chunks(), shuffle, report)}
+            entry["seconds"] = time.perf_counter() - started
+            last = np.array([trainer.steps_done - 1])
+            entry["lr"] = float(run._settings.optimizer.learning_rates(last, trainer.per_epoch)[0])
+            if validation is not None:
+                entry["val_cost"], entry["val_score"] = cost_and_score(network, *validation)
+            history.append(entry)
+            run.note(rule)
+            for callback in callbacks:
+                if callback(run):
+                    history.stopped = history.stopped or f"a callback stopped it after epoch {run.epoch}"
+    except KeyboardInterrupt:
+        within = f"in epoch {run.epoch + 1} after {trainer.steps_done - steps} batches"
+        history.stopped = f"interrupted {within if run.epoch == finished else f'after epoch {run.epoch}'}"
+        best = rule is not None and rule.restore and run.best_params is not None
+        kept = "best epoch" if best else "last finished slice"
+        warnings.warn(f"training was {history.stopped}; the parameters of the {kept} are kept", stacklevel=4)
+    finally:
+        if bar is not None:
+            bar.close()
     if rule is not None and rule.restore and run.best_params is not None:
         network.params[:] = run.best_params
