@@ -7,9 +7,12 @@ is marked.
 """
 
 import argparse
+import os
 import statistics
 
-import numpy as np
+os.environ.setdefault("OMP_NUM_THREADS", str(len(os.sched_getaffinity(0))))  # else one, as for the kernels
+
+import numpy as np  # noqa: E402
 
 from fastnn import Network
 from fastnn.engine import available_threads, worthwhile_threads

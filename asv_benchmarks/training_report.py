@@ -28,6 +28,8 @@ ASKED = {  # scikit-learn, PyTorch, JAX, NumPy reference; share of the peak
 
 
 def seconds(run, epochs):
+    """Per epoch; after a pause, in which the threads that others left spinning go to sleep."""
+    time.sleep(0.2)
     start = time.perf_counter()
     run(epochs)
     return (time.perf_counter() - start) / epochs

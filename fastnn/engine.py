@@ -118,6 +118,7 @@ class Trainer:
         self.settings = run
         self.steps_done = 0
         self.per_epoch = 1
+        self._compiled = False
         self._seconds_per_step = step_seconds(layers, batch) / self.workers
         self._longest_slice = FIRST_SLICE
         blocks = block_table(layers)
@@ -247,8 +248,9 @@ class Trainer:
             finally:
                 running[worker].release()
 
-        if helpers:  # compiled, if need be, before anybody waits for it
+        if helpers and not self._compiled:  # before anybody waits for it
             epoch.train(*call[:4], rates[:0], *call[5:], 0, 1)
+        self._compiled = True
         try:
             for worker in helpers:
                 running[worker].acquire()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -107,6 +108,8 @@ class Optimizer:
 
     def learning_rates(self, steps: NDArray[np.int64], per_epoch: int) -> NDArray[np.float64]:
         """Learning rates (n_steps,) of the steps numbered `steps`."""
+        if isinstance(self.lr, Real):  # checked when it was given
+            return np.full(steps.shape, float(self.lr))
         rates = np.asarray(as_schedule(self.lr)(steps, per_epoch), np.float64)
         if rates.shape != steps.shape:
             raise ValueError(
@@ -124,8 +127,9 @@ class Optimizer:
 
     def corrected(self, steps: NDArray[np.int64], per_epoch: int) -> NDArray[np.float64]:
         """What the kernels take for each step (n_steps, 3): rate, epsilon and weight decay."""
-        rates = self.learning_rates(steps, per_epoch)
-        return np.stack([rates, np.zeros_like(rates), np.zeros_like(rates)], axis=1)
+        result = np.zeros((steps.size, 3))
+        result[:, 0] = self.learning_rates(steps, per_epoch)
+        return result
 
 
 @dataclass(frozen=True)
@@ -172,10 +176,11 @@ class Adam(Optimizer):
         return self.beta1, self.beta2
 
     def corrected(self, steps: NDArray[np.int64], per_epoch: int) -> NDArray[np.float64]:
-        rates = self.learning_rates(steps, per_epoch)
+        result = super().corrected(steps, per_epoch)
         root = np.sqrt(1 - self.beta2 ** (steps + 1.0))
-        rate = rates * root / (1 - self.beta1 ** (steps + 1.0))
-        return np.stack([rate, self.epsilon * root, np.zeros_like(rates)], axis=1)
+        result[:, 0] *= root / (1 - self.beta1 ** (steps + 1.0))
+        result[:, 1] = self.epsilon * root
+        return result
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,7 @@ class Run:
         try:
             for number, (X, Y, weights) in enumerate(chunks):
                 order = np.arange(len(X))
-                if shuffle:
+                if shuffle and len(X) > self._settings.batch_size:  # one batch has no order
                     random = np.random.default_rng([network.seed, network.epochs_trained, number])
                     random.shuffle(order)
                 n_steps = -(-len(X) // self._settings.batch_size)

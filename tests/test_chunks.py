@@ -57,7 +57,7 @@ def test_chunks():
 
 
 def test_each_chunk_has_an_order_of_its_own():
-    """default_rng([seed, epochs trained, number of the chunk]) draws it."""
+    """default_rng([seed, epochs trained, number of the chunk]) draws it; one batch needs none."""
     network, twin = make_network(), make_network()
     X, Y = make_data(network)
     pieces = chunked(X, Y, 40, 50)
@@ -65,7 +65,8 @@ def test_each_chunk_has_an_order_of_its_own():
     for epoch in range(2):
         for number, (X, Y) in enumerate(pieces):
             order = np.arange(len(X))
-            np.random.default_rng([network.seed, epoch, number]).shuffle(order)
+            if len(X) > 32:
+                np.random.default_rng([network.seed, epoch, number]).shuffle(order)
             twin.fit(X[order], Y[order], epochs=1, shuffle=False, optimizer=SGD())
     np.testing.assert_array_equal(network.params, twin.params)
 
