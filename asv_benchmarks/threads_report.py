@@ -17,7 +17,7 @@ import numpy as np  # noqa: E402
 from fastnn import Network
 from fastnn.engine import available_threads, worthwhile_threads
 from kernels_report import machine, write_readme
-from training_report import seconds
+from training_report import enough, seconds
 
 CASES = [
     ((2, 4, 1), 32),
@@ -52,9 +52,7 @@ def report(rounds):
     ]
     for sizes, batch in CASES:
         runs, steps = runs_of(sizes, batch, choices)
-        for run in runs.values():
-            run(2)
-        epochs = {threads: max(2, int(0.2 / seconds(run, 2))) for threads, run in runs.items()}
+        epochs = {threads: enough(run) for threads, run in runs.items()}
         samples = [{k: seconds(run, epochs[k]) / steps for k, run in runs.items()} for _ in range(rounds)]
         medians = {k: statistics.median(s[k] for s in samples) * 1e6 for k in runs}
         auto = worthwhile_threads(Network(sizes)._layers, batch, available)

@@ -28,11 +28,18 @@ ASKED = {  # scikit-learn, PyTorch, JAX, NumPy reference; share of the peak
 
 
 def seconds(run, epochs):
-    """Per epoch; after a pause, in which the threads that others left spinning go to sleep."""
-    time.sleep(0.2)
+    """Per epoch; after a pause, in which threads that others left spinning go to sleep, and a run-up."""
+    time.sleep(0.1)
+    run(max(2, epochs // 5))
     start = time.perf_counter()
     run(epochs)
     return (time.perf_counter() - start) / epochs
+
+
+def enough(run, at_least=0.25):
+    """Epochs that take about `at_least` seconds."""
+    run(2)  # compiles
+    return max(2, int(at_least / seconds(run, max(2, int(0.02 / seconds(run, 2))))))
 
 
 def measure(case, rounds):
@@ -48,10 +55,7 @@ def measure(case, rounds):
             runs[name] = peer(case)
         except ImportError:
             pass
-    epochs = {}
-    for name, run in runs.items():
-        run(2)  # compiles, and warms up
-        epochs[name] = max(2, int(0.25 / seconds(run, 2)))
+    epochs = {name: enough(run) for name, run in runs.items()}
     samples = []
     for _ in range(rounds):
         samples.append({name: seconds(run, epochs[name]) / case.steps for name, run in runs.items()})
