@@ -79,7 +79,8 @@ def seconds(run, times):
 
 
 def inner(run, at_least=0.01):
-    """How often to repeat `run` for a sample of `at_least` seconds; also warms it up."""
+    """How often to repeat `run` for a sample of `at_least` seconds."""
+    run(1)  # compiles
     times = 1
     while (spent := seconds(run, times) * times) < at_least:
         times = max(times + 1, int(times * min(10, 1.2 * at_least / max(spent, 1e-9))))

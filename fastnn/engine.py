@@ -37,10 +37,10 @@ CHUNK_BYTES = 256 << 10
 # Rows of a file of another type are converted this many bytes at a time.
 CONVERTED_BYTES = 4 << 20
 LARGE_BATCH, SEGMENT_ROWS = 1024, 256
-# What `step_seconds` reckons with, and the work below which a further thread costs more than it does:
-# two barriers take about 2 us when all are awake, and a share of work must outweigh an uneven cut of it.
+# What `step_seconds` reckons with, and the work below which a further thread may cost more than it does:
+# a barrier takes 0.1 us when all are awake, and much longer when one is not.
 FLOPS_PER_SECOND, SECONDS_PER_PARAMETER, SECONDS_PER_UNIT = 80e9, 0.4e-9, 1e-9
-SECONDS_PER_THREAD = 15e-6
+SECONDS_PER_THREAD = 60e-6
 
 
 class DivergenceError(ArithmeticError):

@@ -19,10 +19,12 @@ from fastnn_kernels.tiles import TILE_ROWS, TILE_VECTORS, copy_tile, dot_tile, p
 BLOCK_K = 192
 BLOCK_TILES = 640 // VECTOR_BYTES
 # Below this size B is read in place, in columns of one tile: at 64x784x128 in float64 that reaches 97% of
-# the FMA peak and packing 84%; at 2048 and above, in place halves the speed. The narrower tile of 256-bit
-# vectors uses each row of B less often, so it packs sooner and keeps its column in the first-level cache;
-# with 512 bits the column should stay in the second (gradients over a batch of thousands).
+# the FMA peak and packing 84%; at 2048 and above, in place halves the speed. In between it depends on how
+# many rows use what is packed (128x784x512 in float64: 95% and 80%). The narrower tile of 256-bit vectors
+# uses each row of B less often, so it packs sooner and keeps its column in the first-level cache; with
+# 512 bits the column should stay in the second (gradients over a batch of thousands).
 PACK_BYTES = 2 << 20 if VECTOR_BYTES == 64 else 512 << 10
+PACK_ROWS = 256
 DIRECT_K = 1024 if VECTOR_BYTES == 64 else 128
 
 
@@ -83,7 +85,8 @@ def product(start, start_row, started, a, a_row, a_col, b, b_row, b_col, m, k, n
     never_inline()
     lanes = lanes_of(a)
     most = TILE_VECTORS * lanes
-    packed = b_col != 1 or k * n * (VECTOR_BYTES // lanes) >= PACK_BYTES
+    size = k * n * (VECTOR_BYTES // lanes)
+    packed = b_col != 1 or (size >= PACK_BYTES and (m >= PACK_ROWS or size >= 2 * PACK_BYTES))
     block_k, block_n = (min(k, BLOCK_K), BLOCK_TILES * most) if packed else (min(k, DIRECT_K), most)
     a_panel = align(scratch)
     b_panel = advance(a_panel, TILE_ROWS * block_k)
