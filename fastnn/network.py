@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
 from fastnn import storage
 from fastnn._validation import choice
@@ -19,7 +19,7 @@ from fastnn.options import real, whole
 from fastnn.scores import cost_and_score
 from fastnn.training import Run, fit
 from fastnn_kernels import inference, layout
-from fastnn_kernels.activations import ACTIVATIONS, SOFTMAX
+from fastnn_kernels.activations import ACTIVATIONS
 from fastnn_kernels.affine import affine_scratch_size
 from fastnn_kernels.compiled import compiled_network
 from fastnn_kernels.costs import COSTS
@@ -259,10 +259,3 @@ def _per_layer(name: str, value: Any, n_hidden: int) -> tuple[Any, ...]:
     if len(values) != n_hidden:
         raise ValueError(f"{name}={value!r} has {len(values)} entries; there are {n_hidden} hidden layers")
     return values
-
-
-def class_labels(outputs: NDArray[Any], activation: str) -> NDArray[np.int64]:
-    """Class indices (n,) from the outputs of a sigmoid or softmax network."""
-    if ACTIVATIONS[activation].code == SOFTMAX:
-        return outputs.argmax(axis=1)
-    return (outputs > 0.5).astype(np.int64)

@@ -12,7 +12,6 @@ from sklearn.metrics import accuracy_score, mean_poisson_deviance, r2_score
 
 from cases import DTYPES, ELEMENTWISE, PAIRS, generator, normal, targets
 from fastnn import Network, reference
-from fastnn.network import class_labels
 from training_cases import inputs_like, make_data, make_network
 
 pytestmark = pytest.mark.skipif(config.DISABLE_JIT, reason="matrix products exist as machine code only")
@@ -174,11 +173,6 @@ def test_evaluate_classes_and_constants():
     y = targets("poisson", (9, 1), np.float64)
     deviance = mean_poisson_deviance(y[:, 0], network.predict(X)[:, 0])
     assert network.evaluate(X, y)[0] == pytest.approx(deviance / 2)
-
-
-def test_class_labels():
-    np.testing.assert_array_equal(class_labels(np.array([[0.2], [0.9]]), "sigmoid"), [[0], [1]])
-    np.testing.assert_array_equal(class_labels(np.array([[0.2, 0.8], [0.9, 0.1]]), "softmax"), [1, 0])
 
 
 def test_description():

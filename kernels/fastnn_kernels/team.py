@@ -1,6 +1,7 @@
 """A team of threads inside one compiled call: the barrier between the phases of a training step.
 
-The team's state is an int64 vector of TEAM_SIZE zeros that all its workers share.
+The team's state is an int64 vector of TEAM_SIZE zeros that all its workers share. Writing anything to
+its element ABANDONED lets every worker that waits, or comes to wait, return at once.
 """
 
 import os
@@ -38,9 +39,3 @@ def barrier(team, workers):
         else:
             _give_way()
     return True
-
-
-@kernel
-def abandon(team):
-    """Let every worker that waits, or comes to wait, return at once."""
-    atomic_add(team, ABANDONED, 1)
