@@ -1,54 +1,40 @@
-"""One run of training over the compiled loop: its memory, its threads, its slices of an epoch."""
+"""One run of training over the compiled loop: its memory, its threads, its slices."""
 
 from __future__ import annotations
 
-import ctypes
-import multiprocessing
-import os
-import sys
 import time
-from _thread import allocate_lock, start_new_thread
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-import joblib
 import numpy as np
 from numpy.typing import NDArray
 
 from fastnn._validation import as_kernels_want
 from fastnn.data import Array, is_readable
 from fastnn.optimizers import Optimizer, n_moments
+from fastnn.threads import available_threads, run_team, step_seconds, worthwhile_threads
 from fastnn_kernels import epoch, phases
 from fastnn_kernels.activations import GELU, SILU
 from fastnn_kernels.affine import affine_scratch_size
 from fastnn_kernels.costs import COSTS
 from fastnn_kernels.layout import block_shares, block_size, block_table, n_parameters, n_units
-from fastnn_kernels.optimizers import OPTIMIZERS
-from fastnn_kernels.team import ABANDONED, TEAM_SIZE
+from fastnn_kernels.optimizers import GRADIENT, OPTIMIZERS
+from fastnn_kernels.team import TEAM_SIZE
 
-# A slice of an epoch is one compiled call. Between slices a Ctrl-C is heard and the progress bar moves.
-# It has at most so many times the steps of the one before: only measuring tells what a step costs (up to
-# 150 times what is reckoned below, for a batch of one row or more threads than processors).
+# A slice, of any number of steps, is one compiled call. Between slices a Ctrl-C is heard and the progress bar
+# moves. It has at most so many times the steps of the one before: only measuring tells what a step costs (up
+# to 150 times what `step_seconds` reckons, for a batch of one row or more threads than processors).
 SLICE_SECONDS, FIRST_SLICE, SLICE_GROWTH = 0.05, 64, 8
 # The rows that a worker carries through all layers at a time should stay in its second-level cache.
 CHUNK_BYTES = 256 << 10
 # Rows of a file of another type are converted this many bytes at a time.
 CONVERTED_BYTES = 4 << 20
 LARGE_BATCH, SEGMENT_ROWS = 1024, 256
-# What `step_seconds` reckons with, and the work below which a further thread may cost more than it does:
-# a barrier takes 0.1 us when all are awake, and much longer when one is not.
-FLOPS_PER_SECOND, SECONDS_PER_PARAMETER, SECONDS_PER_UNIT = 80e9, 0.4e-9, 1e-9
-SECONDS_PER_THREAD = 60e-6
 
 
 class DivergenceError(ArithmeticError):
     """The cost is no longer finite: the learning rate is too high, or the data are not scaled."""
-
-
-class Abandoned(RuntimeError):
-    """A worker thread could not be started, or failed."""
 
 
 @dataclass(frozen=True)
@@ -65,43 +51,6 @@ class Settings:
     threads: int | str = "auto"
 
 
-def available_threads() -> int:
-    """The threads that this process may use: its CPU affinity, and the limits that joblib sets in workers."""
-    # One of a pool of multiprocessing gets one; asked there, joblib warns that it cannot start processes.
-    in_pool = multiprocessing.current_process().daemon
-    limits = [joblib.cpu_count(), 1 if in_pool else joblib.effective_n_jobs(-1)]
-    for variable in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
-        value = os.environ.get(variable, "")
-        if value.isdigit() and int(value) > 0:
-            limits.append(int(value))
-    return max(1, min(limits))
-
-
-def other_cpus() -> set[int]:
-    """The CPUs that this process may use, but for the one that this thread is on; empty if not known.
-
-    A new thread starts where its parent runs. Some virtual machines leave it there for milliseconds, where
-    each barrier costs two changes of context: 30 us a step instead of 3.
-    """
-    if sys.platform != "linux":
-        return set()
-    return os.sched_getaffinity(0) - {ctypes.CDLL(None).sched_getcpu()}
-
-
-def step_seconds(layers: Array, rows: int) -> float:
-    """About how long one thread takes for a step over `rows` rows."""
-    n_weights = float((layers["n_in"] * layers["n_out"]).sum())
-    units = float(layers["n_out"].sum())
-    products = 6 * rows * n_weights / FLOPS_PER_SECOND
-    return products + n_weights * SECONDS_PER_PARAMETER + rows * units * SECONDS_PER_UNIT
-
-
-def worthwhile_threads(layers: Array, rows: int, available: int) -> int:
-    """As many of the available threads as have enough to do in a step over `rows` rows."""
-    by_work = int(step_seconds(layers, rows) / SECONDS_PER_THREAD)
-    return max(1, min(available, by_work, -(-rows // 8)))
-
-
 def aligned_zeros(size: int, dtype: np.dtype[Any]) -> Array:
     """A zeroed vector that begins at a cache line."""
     buffer = np.zeros(size + 64 // dtype.itemsize, dtype)
@@ -110,7 +59,10 @@ def aligned_zeros(size: int, dtype: np.dtype[Any]) -> Array:
 
 
 class Trainer:
-    """The state of a run: moments, steps done and workspace for one network, cost and batch size."""
+    """The state of a run: moments, steps done and workspace for one network, cost and largest batch.
+
+    layers: the table of layout.py; params: the flat vector, which training changes; sparse: X is CSR.
+    """
 
     def __init__(
         self,
@@ -121,29 +73,34 @@ class Trainer:
         weighted: bool,
         seed: int,
         run: Settings,
+        sparse: bool = False,
     ) -> None:
         dtype, batch = params.dtype, run.batch_size
         scalar = dtype.type
         available = available_threads()
         if run.threads == "auto":
-            self.workers = worthwhile_threads(layers, batch, available)
+            self.workers = worthwhile_threads(layers, batch, available, sparse)
         else:
             self.workers = int(run.threads)
         self.settings = run
         self.steps_done = 0
-        self.per_epoch = 1
+        self._sparse, self._n_in = sparse, int(layers["n_in"][0])
         self._compiled = False
-        self._seconds_per_step = step_seconds(layers, batch) / self.workers
+        self._seconds_per_step = step_seconds(layers, batch, sparse) / self.workers
         self._longest_slice = FIRST_SLICE
+        if sparse:  # its rows are read where they are: no room for their copies
+            layers = layers.copy()
+            layers["units"] -= self._n_in
         blocks = block_table(layers)
         largest = block_size(layers, blocks)
         n_params, units = n_parameters(layers), n_units(layers)
         saved = np.isin(layers["activation"], (GELU, SILU)).any() or (layers["keep"] < 1).any()
+        whole = sparse or run.clip_norm < np.inf
         sizes = [affine_scratch_size(batch, int(x["n_in"]), int(x["n_out"]), dtype.itemsize) for x in layers]
         chunk = max(8, CHUNK_BYTES // (2 * units * dtype.itemsize) // 8 * 8)
         # Thousands of rows are summed where they are still in cache, if the sums are smaller than they.
         segments = -(-batch // SEGMENT_ROWS)
-        if batch < LARGE_BATCH or segments * n_params > batch * units:
+        if sparse or batch < LARGE_BATCH or segments * n_params > batch * units:
             segments = 0
         else:
             chunk = SEGMENT_ROWS
@@ -156,6 +113,7 @@ class Trainer:
             beta1=scalar(run.optimizer.betas[0]),
             beta2=scalar(run.optimizer.betas[1]),
             clip=float(run.clip_norm),
+            whole=whole,
             l2=scalar(run.l2),
             l2_by_batch=run.l2_by_batch,
             seed=seed & 0xFFFFFFFF,
@@ -170,7 +128,7 @@ class Trainer:
             targets=aligned_zeros(batch * n_targets, dtype),
             row_weights=aligned_zeros(batch if weighted else 0, dtype),
             costs=aligned_zeros(batch, dtype),
-            grads=aligned_zeros(n_params if run.clip_norm < np.inf else self.workers * largest, dtype),
+            grads=aligned_zeros(n_params if whole else self.workers * largest, dtype),
             partials=aligned_zeros(segments * n_params, dtype),
             moments=np.zeros((n_moments(run.optimizer), n_params), dtype),
             norms=np.zeros(len(blocks)),
@@ -184,106 +142,104 @@ class Trainer:
         """The optimizer's running means (n_moments, n_params)."""
         return self.work.moments
 
-    def epoch(
+    def snapshot(self) -> tuple[Array, Array, int]:
+        """What `restore` goes back to: parameters, moments and the number of steps done."""
+        return self.model.params.copy(), self.moments.copy(), self.steps_done
+
+    def restore(self, state: tuple[Array, Array, int]) -> None:
+        self.model.params[:], self.moments[:], self.steps_done = state
+
+    def next_slice(self) -> int:
+        """How many steps the next compiled call would have at most."""
+        return min(max(1, int(SLICE_SECONDS / self._seconds_per_step)), self._longest_slice)
+
+    def train(
         self,
-        X: Array,
+        X: Any,
         Y: Array,
         weights: Array,
         order: NDArray[np.int64],
-        per_epoch: int | None = None,
+        spans: NDArray[np.int64],
+        rates: NDArray[np.float64],
         on_slice: Callable[[int, float], None] | None = None,
-    ) -> float:
-        """Train on the rows `order` of X, batch by batch; the mean cost before each batch's update.
+    ) -> NDArray[np.float64]:
+        """Step i is over the rows order[spans[i, 0] : spans[i, 1]]; returns costs (n_steps, 2).
 
-        `per_epoch` is the number of steps that schedules count as an epoch; `on_slice` is told after each
-        slice how many batches are done and their mean cost. Raises DivergenceError before the update
-        of a step whose cost is not finite. An exception between slices leaves whole steps behind it.
+        X (n, n_in), or CSR from scipy.sparse; Y (n, n_targets); weights (n,) or (0,). Steps may go through
+        any number of epochs, and share parts of `order`. rates (n_steps, 3): see `Optimizer.corrected`. A
+        row of the result is a step's mean cost before its update, and its penalty. `on_slice` is told after
+        each slice how many steps it had and their mean cost. Raises DivergenceError before the update of a
+        step whose cost is not finite. An exception between slices leaves whole steps behind it.
         """
-        batch, dtype = self.options.capacity, self.model.params.dtype
-        n_steps = -(-order.size // batch)
-        self.per_epoch = per_epoch or n_steps
-        totals = np.zeros(epoch.N_TOTALS)
-        Y = as_kernels_want(Y, dtype)
+        batch, dtype, n_steps = self.options.capacity, self.model.params.dtype, len(spans)
+        costs, done = np.zeros((n_steps, 2)), np.zeros(1, np.int64)
+        data = self._data(X, Y, weights, order, spans) if self._sparse or is_readable(X, dtype) else None
         first = 0
         while first < n_steps:
-            in_time = max(1, int(SLICE_SECONDS / self._seconds_per_step))
-            last = min(n_steps, first + in_time, first + self._longest_slice)
+            last = min(n_steps, first + self.next_slice())
             self._longest_slice = max(self._longest_slice, SLICE_GROWTH * (last - first))
-            if not is_readable(X, dtype):
+            if data is None:  # a file of another type: convert the rows of this slice
                 last = min(last, first + max(1, CONVERTED_BYTES // (batch * X.shape[1] * X.itemsize)))
-            chosen = order[first * batch : last * batch]
-            if is_readable(X, dtype):
-                data = phases.Data(np.asarray(X), Y, weights, chosen)
-            else:  # a file of another type: convert the rows of this slice
-                rows = as_kernels_want(X[chosen], dtype)
-                data = phases.Data(rows, Y[chosen], weights[chosen[: weights.size]], np.arange(chosen.size))
-            steps = np.arange(self.steps_done, self.steps_done + last - first)
-            rates = self.settings.optimizer.corrected(steps, self.per_epoch)
-            started, before = time.perf_counter(), totals[epoch.STEPS]
+                low, high = spans[first:last].min(), spans[first:last].max()
+                rows = order[low:high]
+                part = self._data(
+                    as_kernels_want(X[rows], dtype), Y[rows], weights[rows[: weights.size]],
+                    np.arange(rows.size), spans[first:last] - low,
+                )  # fmt: skip
+            else:
+                part = data._replace(spans=spans[first:last])
+            started = time.perf_counter()
             try:
-                status = self._run(data, rates, totals)
+                status = self._run(part, rates[first:last], costs[first:last], done)
             finally:
-                self.steps_done += int(totals[epoch.STEPS] - before)
+                self.steps_done += int(done[0])
+                done[0] = 0
             self._seconds_per_step = max((time.perf_counter() - started) / (last - first), 1e-7)
             if status == epoch.DIVERGED:
                 raise DivergenceError(
                     f"the cost is not finite in step {self.steps_done}; use a smaller learning rate, "
                     "gradient clipping (clip_norm), or scale the features"
                 )
-            first = last
             if on_slice is not None:
-                on_slice(last, totals[epoch.COST] / min(last * batch, order.size))
-        return float(totals[epoch.COST] / order.size)
+                on_slice(last - first, float(costs[first:last].sum() / (last - first)))
+            first = last
+        return costs
 
-    def _run(self, data: phases.Data, rates: Array, totals: Array) -> int:
+    def cost_and_gradient(self, X: Any, Y: Array, weights: Array) -> tuple[float, float, Array]:
+        """Mean cost over all rows, penalty, and the gradient of their sum in the layout of the parameters.
+
+        Changes nothing; a cost that is not finite is returned, with a gradient that means nothing.
+        """
+        n_params = self.model.params.size
+        if self.options.optimizer != GRADIENT:
+            self.options = self.options._replace(optimizer=GRADIENT, whole=True)
+            self.work = self.work._replace(grads=aligned_zeros(n_params, self.model.params.dtype))
+        costs, n_rows = np.zeros((1, 2)), Y.shape[0]
+        data = self._data(X, Y, weights, np.arange(n_rows), np.array([[0, n_rows]]))
+        self._run(data, np.zeros((1, 3)), costs, np.zeros(1, np.int64))
+        return float(costs[0, epoch.COST]), float(costs[0, epoch.PENALTY]), self.work.grads
+
+    def _data(self, X: Any, Y: Array, weights: Array, order: Array, spans: Array) -> phases.Data:
+        """As the kernels take them: one compiled signature for dense and CSR rows."""
+        dtype, none = self.model.params.dtype, np.empty(0, np.int64)
+        parts = np.empty(0, dtype), np.empty(0, np.int32), none
+        if self._sparse:
+            types = dtype, np.int32, np.int64
+            sources = X.data, X.indices, X.indptr
+            parts = tuple(as_kernels_want(x, t) for x, t in zip(sources, types, strict=True))  # type: ignore
+            X = np.empty((0, self._n_in), dtype)
+        Y = as_kernels_want(Y, dtype)
+        return phases.Data(as_kernels_want(X, dtype), *parts, Y, weights, order, spans)
+
+    def _run(self, data: phases.Data, rates: Array, costs: Array, done: Array) -> int:
         """One compiled call, entered by all workers; this thread is the first of them."""
         team = np.zeros(TEAM_SIZE, np.int64)
-        call = (data, self.model, self.options, self.work, rates, self.steps_done, totals, team)
-
-        # Locks, not threading.Thread: a Ctrl-C while one starts could leave it stuck for ever, with the data.
-        helpers = range(1, self.workers)
-        elsewhere = other_cpus() if helpers else set()
-        running = [allocate_lock() for _ in range(self.workers)]
-        begun, failures = [False] * self.workers, list[BaseException]()
+        call = (data, self.model, self.options, self.work, rates, self.steps_done, costs, done, team)
 
         def work(worker: int) -> int:
-            try:
-                return int(epoch.train(*call, worker, self.workers))
-            except BaseException:
-                team[ABANDONED] = 1  # the others must not wait for ever for one that will not come
-                raise
+            return int(epoch.train(*call, worker, self.workers))
 
-        def help_out(worker: int) -> None:
-            begun[worker] = True
-            try:
-                if elsewhere:
-                    with suppress(OSError):
-                        os.sched_setaffinity(0, elsewhere)  # of this thread alone
-                if not team[ABANDONED]:  # else nobody waits for this one, and the memory may be in use again
-                    work(worker)
-            except BaseException as error:
-                failures.append(error)
-            finally:
-                running[worker].release()
-
-        if helpers and not self._compiled:  # before anybody waits for it
+        if self.workers > 1 and not self._compiled:  # before anybody waits for it
             epoch.train(*call[:4], rates[:0], *call[5:], 0, 1)
         self._compiled = True
-        try:
-            for worker in helpers:
-                running[worker].acquire()
-                try:
-                    start_new_thread(help_out, (worker,))
-                except RuntimeError as error:
-                    raise Abandoned(f"a thread could not be started ({error}): use threads=1") from error
-            status = work(0)
-        except BaseException:
-            team[ABANDONED] = 1
-            raise
-        finally:
-            for worker in helpers:
-                if begun[worker]:
-                    running[worker].acquire()
-        if failures:
-            raise Abandoned(f"a training thread failed: {failures[0]!r}") from failures[0]
-        return status
+        return run_team(self.workers, team, work)

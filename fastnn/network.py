@@ -16,8 +16,9 @@ from fastnn.engine import DivergenceError
 from fastnn.history import History
 from fastnn.optimizers import Optimizer
 from fastnn.options import real, whole
+from fastnn.run import Run
 from fastnn.scores import cost_and_score
-from fastnn.training import Run, fit
+from fastnn.training import fit
 from fastnn_kernels import inference, layout
 from fastnn_kernels.activations import ACTIVATIONS
 from fastnn_kernels.affine import affine_scratch_size

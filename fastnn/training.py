@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,134 +14,17 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from fastnn.callbacks import Callback, Checkpoint, EarlyStopping
-from fastnn.data import Array, Chunk, as_chunk, as_validation, chunk_reader, split_off
-from fastnn.engine import DivergenceError, Settings, Trainer
+from fastnn.data import Chunk, as_chunk, as_validation, chunk_reader, split_off
+from fastnn.engine import Settings
 from fastnn.history import History
 from fastnn.optimizers import Optimizer, as_optimizer
 from fastnn.options import check_fit
+from fastnn.run import Run
 from fastnn.scores import cost_and_score
-from fastnn.storage import SavedRun, read_run, write
+from fastnn.storage import read_run
 
 if TYPE_CHECKING:
     from fastnn.network import Network
-
-
-class Run:
-    """A run of training: what callbacks see, and what a checkpoint holds.
-
-    `network`, `history`, `epoch` (epochs finished) and `epochs` (epochs wanted) are for callbacks to read.
-    """
-
-    def __init__(
-        self, network: Network, settings: Settings, epochs: int, n_targets: int, weighted: bool
-    ) -> None:
-        self.network, self.epochs = network, epochs
-        self.history = History()
-        self.epoch = 0
-        self.best_cost, self.best_epoch = np.inf, 0
-        self.best_params: Array | None = None
-        self._settings, self._shape = settings, (n_targets, weighted)
-        self._start(int(np.random.SeedSequence([network.seed, network.epochs_trained]).generate_state(1)[0]))
-
-    def _start(self, seed: int) -> None:
-        """A trainer whose dropout masks follow from `seed`."""
-        self._seed = seed
-        network = self.network
-        self._trainer = Trainer(
-            network._layers, network.params, network.cost, *self._shape, seed, self._settings
-        )
-
-    @property
-    def threads(self) -> int:
-        """The number of threads that this run uses."""
-        return self._trainer.workers
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a checkpoint, atomically: `fit(..., resume=path)` goes on as if nothing had happened."""
-        arrays = {"params": self.network.params, "moments": self._trainer.moments}
-        if self.best_params is not None:
-            arrays["best_params"] = self.best_params
-        state = {
-            "optimizer": type(self._settings.optimizer).__name__,
-            "epoch": self.epoch,
-            "steps": self._trainer.steps_done,
-            "seed": self._seed,
-            "best_cost": self.best_cost,
-            "best_epoch": self.best_epoch,
-            "history": self.history.to_dict(),
-        }
-        write(path, arrays, {"network": self.network.describe(), "run": state})
-
-    def restore(self, saved: SavedRun) -> None:
-        """Go on from a checkpoint of a run of the same network with the same optimizer."""
-        mine = type(self._settings.optimizer).__name__
-        if (saved.optimizer, saved.moments.shape) != (mine, self._trainer.moments.shape):
-            other = "other settings of it" if saved.optimizer == mine else mine
-            raise ValueError(f"{saved.path!r} is the checkpoint of a run with {saved.optimizer}, not {other}")
-        self._start(saved.seed)
-        self.network.params[:] = saved.network.params
-        self.network.seed, self.network.epochs_trained = saved.network.seed, saved.network.epochs_trained
-        self._trainer.moments[:] = saved.moments
-        self._trainer.steps_done = saved.steps
-        self.epoch, self.history = saved.epoch, saved.history
-        self.best_cost, self.best_epoch = saved.best_cost, saved.best_epoch
-        self.best_params = saved.best_params
-
-    def follow(self, run: Run) -> None:
-        """Go on from an earlier run of the same network with the same kind of optimizer."""
-        self._start(run._seed)
-        self._trainer.moments[:] = run._trainer.moments
-        self._trainer.steps_done = run._trainer.steps_done
-        self.epoch, self.history = run.epoch, run.history
-        self.best_cost, self.best_epoch, self.best_params = run.best_cost, run.best_epoch, run.best_params
-
-    def train_epoch(
-        self, chunks: Iterable[Chunk], shuffle: bool, report: Callable[[int, float], None]
-    ) -> float:
-        """One pass over the chunks; the mean cost. Leaves the parameters as they were if it diverges."""
-        network, cost, rows, steps, first_steps = self.network, 0.0, 0, 0, 0
-        before = network.params.copy()
-        try:
-            for number, (X, Y, weights) in enumerate(chunks):
-                order = np.arange(len(X))
-                if shuffle and len(X) > self._settings.batch_size:  # one batch has no order
-                    random = np.random.default_rng([network.seed, network.epochs_trained, number])
-                    random.shuffle(order)
-                n_steps = -(-len(X) // self._settings.batch_size)
-                first_steps = first_steps or n_steps
-
-                def on_slice(done: int, mean: float, before: int = steps) -> None:
-                    report(before + done, mean)
-
-                cost += len(X) * self._trainer.epoch(X, Y, weights, order, first_steps, on_slice)
-                rows += len(X)
-                steps += n_steps
-            if not np.isfinite(network.params).all():
-                raise DivergenceError("the parameters are no longer finite: use a smaller learning rate")
-        except DivergenceError as error:
-            network.params[:] = before
-            raise DivergenceError(
-                f"epoch {self.epoch + 1}: {error}; the parameters are those before it"
-            ) from None
-        except Exception:  # a chunk that could not be read, or was bad
-            network.params[:] = before
-            raise
-        if rows == 0:
-            raise ValueError(f"there were no chunks in epoch {self.epoch + 1}; give at least one")
-        self.epoch += 1
-        network.epochs_trained += 1
-        return cost / rows
-
-    def note(self, rule: EarlyStopping | None) -> None:
-        """Compare the newest cost with the best one; it may be time to stop."""
-        if rule is None or not self.history.cost:
-            return
-        cost = (self.history.val_cost or self.history.cost)[-1]
-        if cost < self.best_cost - rule.min_delta:
-            self.best_cost, self.best_epoch = cost, self.epoch
-            self.best_params = self.network.params.copy() if rule.restore else None
-        if self.epoch - self.best_epoch >= rule.patience:
-            self.history.stopped = f"no better cost in {rule.patience} epochs"
 
 
 def fit(
@@ -232,51 +116,56 @@ def fit(
         run.note(rule)  # it may have been at its end already
     if _partial:
         network._run, run.epochs, run.history.stopped = run, run.epoch + epochs, None
-    _train(run, chunks, shuffle, validation, rule, callbacks, progress)
+    _train(run, chunks, y is not None, shuffle, validation, rule, callbacks, progress)
     return run.history
 
 
 def _train(
     run: Run,
     chunks: Callable[[], Iterator[Chunk]],
+    repeatable: bool,
     shuffle: bool,
     validation: Chunk | None,
     rule: EarlyStopping | None,
     callbacks: Sequence[Callback],
     progress: bool,
 ) -> None:
-    """Epochs until one of the reasons to stop."""
+    """Epochs until one of the reasons to stop: as many in a slice as fit, if nobody waits for each."""
     network, history, trainer = run.network, run.history, run._trainer
     # tqdm starts a thread for a bar that it does not show, too, and then a fork is a hazard.
     bar = tqdm(unit=" batches") if progress else None
-    done = finished = steps = 0
+    watched = not repeatable or bar is not None or validation is not None or rule is not None or callbacks
+    finished = steps = 0
 
     def report(batches: int, cost: float) -> None:
-        nonlocal done
         if bar is not None:
-            bar.update(batches - done)
+            bar.update(batches)
             bar.set_postfix(cost=f"{cost:.4g}")
-        done = batches
 
     try:
         while run.epoch < run.epochs and history.stopped is None:
-            done, finished, steps = 0, run.epoch, trainer.steps_done
+            finished, steps = run.epoch, trainer.steps_done
             if bar is not None:
                 bar.set_description(f"epoch {run.epoch + 1}/{run.epochs}")
+            fitting = 1 if watched else max(1, trainer.next_slice() // run.per_epoch)
+            count = min(run.epochs - run.epoch, fitting)
             started = time.perf_counter()
-            entry = {"cost": run.train_epoch(chunks(), shuffle, report)}
-            entry["seconds"] = time.perf_counter() - started
-            last = np.array([trainer.steps_done - 1])
-            entry["lr"] = float(run._settings.optimizer.learning_rates(last, trainer.per_epoch)[0])
-            if validation is not None:
-                entry["val_cost"], entry["val_score"] = cost_and_score(network, *validation)
-            history.append(entry)
+            costs = run.train_epochs(chunks, count, shuffle, report)
+            seconds = (time.perf_counter() - started) / len(costs)
+            lasts = trainer.steps_done - 1 - run.per_epoch * np.arange(len(costs))[::-1]
+            rates = run._settings.optimizer.learning_rates(lasts, run.per_epoch)
+            for cost, rate in zip(costs, rates, strict=True):
+                entry = {"cost": float(cost), "seconds": seconds, "lr": float(rate)}
+                if validation is not None:
+                    entry["val_cost"], entry["val_score"] = cost_and_score(network, *validation)
+                history.append(entry)
             run.note(rule)
             for callback in callbacks:
                 if callback(run):
                     history.stopped = history.stopped or f"a callback stopped it after epoch {run.epoch}"
     except KeyboardInterrupt:
-        within = f"in epoch {run.epoch + 1} after {trainer.steps_done - steps} batches"
+        epochs, batches = divmod(trainer.steps_done - steps, run.per_epoch if repeatable else sys.maxsize)
+        within = f"in epoch {run.epoch + epochs + 1} after {batches} batches"
         history.stopped = f"interrupted {within if run.epoch == finished else f'after epoch {run.epoch}'}"
         best = rule is not None and rule.restore and run.best_params is not None
         kept = "best epoch" if best else "last finished slice"

@@ -14,8 +14,8 @@ import joblib
 import numpy as np
 import pytest
 
-from fastnn import engine
-from fastnn.engine import Abandoned, available_threads
+from fastnn import threads as team
+from fastnn.threads import Abandoned, available_threads
 from fastnn_kernels import epoch
 from processes import digest, forks, network, problem, run_apart
 
@@ -160,7 +160,7 @@ def test_affinity_is_respected():
 
 @pytest.mark.parametrize("variable", ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"))
 def test_the_usual_variables_are_respected(variable):
-    code = "from fastnn.engine import available_threads; print(available_threads())"
+    code = "from fastnn.threads import available_threads; print(available_threads())"
     result = subprocess.run([sys.executable, "-c", code], env={**os.environ, variable: "1"},
                             capture_output=True, text=True, timeout=60)  # fmt: skip
     assert result.stdout.split() == ["1"], result.stderr
@@ -183,7 +183,7 @@ def failing(which, threads):
     X, Y = problem()
     net = network()
     net.fit(X, Y, threads=threads)
-    before, calls, train, start = net.params.copy(), [], epoch.train, engine.start_new_thread
+    before, calls, train, start = net.params.copy(), [], epoch.train, team.start_new_thread
 
     def failing_train(*call):
         if call[-2] == which and call[-1] > 1:
@@ -209,10 +209,10 @@ def failing(which, threads):
     attempt(MemoryError if which == 0 else Abandoned, "no room")
     epoch.train = train
     if which:
-        engine.start_new_thread = failing_start
+        team.start_new_thread = failing_start
         attempt(Abandoned, "a thread could not be started (can't start new thread): use threads=1")
         assert len(calls) == which
-        engine.start_new_thread = start
+        team.start_new_thread = start
     other = network()
     for _ in range(2):
         other.fit(X, Y, threads=1)

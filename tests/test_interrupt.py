@@ -13,7 +13,8 @@ import warnings
 import numpy as np
 import pytest
 
-from fastnn import Adam, Network, engine, training
+from fastnn import Adam, Network, engine, run, training
+from fastnn import threads as team
 from processes import network, problem, run_apart
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no process can send itself a Ctrl-C there")
@@ -53,10 +54,10 @@ class Slices:
         self.begun, self.steps, self.run = threading.Event(), [], engine.Trainer._run
         engine.Trainer._run = lambda trainer, *call: self(trainer, *call)
 
-    def __call__(self, trainer, data, rates, totals):
+    def __call__(self, trainer, data, rates, *rest):
         self.begun.set()
         self.steps.append(len(rates))
-        return self.run(trainer, data, rates, totals)
+        return self.run(trainer, data, rates, *rest)
 
 
 def interrupt_a_long_epoch(sizes, n_samples, batch_size, threads, after):
@@ -167,7 +168,7 @@ def interrupt_every_line(threads):
     """KeyboardInterrupt at each line that a fit executes in turn: here the signal cannot miss a gap."""
     X, Y = problem(96)
     options = {"batch_size": 32, "validation_data": (X, Y), "early_stopping": 5, "threads": threads}
-    files = training.__file__, engine.__file__
+    files = {module.__file__ for module in (training, run, engine, team)}
     network().fit(X, Y, **options)
     target, line = 0, 0
 

@@ -59,17 +59,35 @@ def affine_backward(X, W, dZ, dW, db, dX, scratch):
 
 
 @kernel
+def csr_row_forward(data, indices, start, end, W, row):
+    """row += x W for one CSR row x, the entries start .. end."""
+    for p in range(start, end):
+        value = data[p]
+        weights = W[indices[p]]
+        for j in range(row.size):
+            row[j] += value * weights[j]
+
+
+@kernel
+def csr_row_backward(data, indices, start, end, row, first, last, dW):
+    """dW[first:last] += x' row for one CSR row x, the entries start .. end; the rest of dW stays."""
+    for p in range(start, end):
+        column = indices[p]
+        if first <= column < last:
+            value = data[p]
+            weights = dW[column]
+            for j in range(row.size):
+                weights[j] += value * row[j]
+
+
+@kernel
 def affine_forward_csr(data, indices, indptr, W, b, Z):
     """Z = X W + b for X in CSR form."""
     for i in range(Z.shape[0]):
         row = Z[i]
         for j in range(row.size):
             row[j] = b[j]
-        for p in range(indptr[i], indptr[i + 1]):
-            value = data[p]
-            weights = W[indices[p]]
-            for j in range(row.size):
-                row[j] += value * weights[j]
+        csr_row_forward(data, indices, indptr[i], indptr[i + 1], W, row)
 
 
 @kernel
@@ -80,10 +98,5 @@ def affine_backward_csr(data, indices, indptr, dZ, dW, db):
         for j in range(weights.size):
             weights[j] = 0
     for i in range(dZ.shape[0]):
-        row = dZ[i]
-        for p in range(indptr[i], indptr[i + 1]):
-            value = data[p]
-            weights = dW[indices[p]]
-            for j in range(row.size):
-                weights[j] += value * row[j]
+        csr_row_backward(data, indices, indptr[i], indptr[i + 1], dZ[i], 0, dW.shape[0], dW)
     column_sum(dZ, db)

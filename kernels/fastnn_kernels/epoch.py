@@ -1,4 +1,4 @@
-"""The training loop over the batches of a slice of an epoch, entered by every worker of a team.
+"""The training loop over a slice of a run, of any number of batches, entered by every worker of a team.
 
 A step has two phases with a barrier after each. No sum depends on who computes it, so the parameters are
 bit-identical for any number of workers.
@@ -8,13 +8,20 @@ import numpy as np
 
 from fastnn_kernels._jit import kernel
 from fastnn_kernels.optimizers import squared_norm
-from fastnn_kernels.phases import block_gradient, block_update, rows_phase, span_of, transpose_rows
+from fastnn_kernels.phases import (
+    block_gradient,
+    block_update,
+    rows_phase,
+    span_of,
+    sparse_gradient,
+    transpose_rows,
+)
 from fastnn_kernels.simd import flat_view
 from fastnn_kernels.team import barrier
 
 DONE, DIVERGED, ABANDONED = range(3)
-# What the slices of an epoch add up in `totals`: the cost times rows, and the steps done.
-COST, STEPS, N_TOTALS = range(3)
+# The columns of `costs`.
+COST, PENALTY = range(2)
 
 
 @kernel
@@ -43,14 +50,15 @@ def normaliser(data, batch):
 
 
 @kernel
-def train(data, model, options, work, rates, step, totals, team, worker, workers):
+def train(data, model, options, work, rates, step, costs, done, team, worker, workers):
     """The steps of a slice, numbered from `step`; rates (n_steps, 3): learning rate, epsilon, decay.
 
-    data, model, options, work: the named tuples of phases.py; totals (N_TOTALS,) float64; team: see team.py.
-    Adds up `totals` after each step. Stops before the update of a step whose cost is not finite.
+    data, model, options, work: the named tuples of phases.py; costs (n_steps, 2) float64: each step's mean
+    cost before its update, and its penalty; done (1,) int64: steps done; team: see team.py.
+    Stops before the update of a step whose cost is not finite.
     """
     T = model.params.dtype.type
-    scratch = work.scratch[worker]
+    scratch, sparse = work.scratch[worker], data.indptr.size > 0
     if worker == 0:  # the parameters may have been changed since the last slice
         for index in range(1, model.layers.size):
             layer = model.layers[index]
@@ -59,7 +67,7 @@ def train(data, model, options, work, rates, step, totals, team, worker, workers
         return ABANDONED
     clipped = options.clip < np.inf
     for index in range(rates.shape[0]):
-        batch = data.order[index * options.capacity : (index + 1) * options.capacity]
+        batch = data.order[data.spans[index, 0] : data.spans[index, 1]]
         rows = batch.size
         norm = normaliser(data, batch)
         l2 = options.l2 / T(norm) if options.l2_by_batch else options.l2
@@ -68,8 +76,12 @@ def train(data, model, options, work, rates, step, totals, team, worker, workers
         if not barrier(team, workers):
             return ABANDONED
         cost, clip = total(work.costs, rows) / norm, T(1)
+        if worker == 0:
+            costs[index, COST] = cost
         if not np.isfinite(cost):
             return DIVERGED
+        if sparse:
+            sparse_gradient(data, model, options, work, batch, worker)
         # With clipping the gradients of all blocks come first, else each is used while it is hot.
         for stage in range(2 if clipped else 1):
             if stage == 1:
@@ -80,11 +92,12 @@ def train(data, model, options, work, rates, step, totals, team, worker, workers
             for number in range(work.shares[worker], work.shares[worker + 1]):
                 block = model.blocks[number]
                 start, size = span_of(model.layers[block.layer], block)
-                grads = flat_view(work.grads, start if clipped else worker * options.block_size, size)
+                grads = flat_view(work.grads, start if options.whole else worker * options.block_size, size)
                 if stage == 0:
                     if l2 != 0 and block.first >= 0:
                         work.squares[number] = squared_norm(flat_view(model.params, start, size))
-                    block_gradient(model, options, work, block, rows, scratch, grads)
+                    if not (sparse and block.layer == 0 and block.first >= 0):
+                        block_gradient(model, options, work, block, rows, scratch, grads)
                     if clipped:
                         work.norms[number] = squared_norm(grads)
                 if stage == 1 or not clipped:
@@ -92,8 +105,6 @@ def train(data, model, options, work, rates, step, totals, team, worker, workers
         if not barrier(team, workers):
             return ABANDONED
         if worker == 0:
-            if l2 != 0:
-                cost += 0.5 * l2 * total(work.squares, work.squares.size)
-            totals[COST] += cost * rows
-            totals[STEPS] += 1
+            costs[index, PENALTY] = 0.5 * l2 * total(work.squares, work.squares.size) if l2 != 0 else 0.0
+            done[0] += 1
     return DONE

@@ -10,7 +10,7 @@ import numpy as np
 
 from fastnn_kernels._jit import kernel
 
-SGD, MOMENTUM, NESTEROV, ADAM = range(4)
+SGD, MOMENTUM, NESTEROV, ADAM, GRADIENT = range(5)  # the last moves nothing: g itself is wanted
 
 
 @dataclass(frozen=True)

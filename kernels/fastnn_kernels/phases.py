@@ -12,23 +12,27 @@ import numpy as np
 
 from fastnn_kernels._jit import kernel
 from fastnn_kernels.activations import GELU, SILU, activation_backward
-from fastnn_kernels.affine import affine_forward, column_sum
+from fastnn_kernels.affine import affine_forward, column_sum, csr_row_backward, csr_row_forward
 from fastnn_kernels.costs import BINARY_CROSS_ENTROPY, POISSON, SOFTMAX_CROSS_ENTROPY, cost_backward
 from fastnn_kernels.dropout import dropout, dropout_key
 from fastnn_kernels.inference import activate
 from fastnn_kernels.layout import input_start, output_start
 from fastnn_kernels.matmul import matmul, matmul_at, transpose
-from fastnn_kernels.optimizers import ADAM, MOMENTUM, NESTEROV, adam, momentum, nesterov, sgd
+from fastnn_kernels.optimizers import ADAM, GRADIENT, MOMENTUM, NESTEROV, adam, momentum, nesterov, sgd
 from fastnn_kernels.simd import flat_view, matrix_view
 
 
 class Data(NamedTuple):
-    """X (n, n_in), Y (n, n_y), sample weights (n,) or (0,), and the slice's rows in their order (int64)."""
+    """X (n, n_in), or of no rows and in CSR form; Y (n, n_y), sample weights (n,) or (0,)."""
 
     X: np.ndarray
+    values: np.ndarray
+    indices: np.ndarray  # int32
+    indptr: np.ndarray  # (n + 1,) int64, or (0,)
     Y: np.ndarray
     weights: np.ndarray
-    order: np.ndarray
+    order: np.ndarray  # int64 numbers of rows
+    spans: np.ndarray  # (n_steps, 2) int64: first and last of `order` that a step is over
 
 
 class Model(NamedTuple):
@@ -50,10 +54,13 @@ class Options(NamedTuple):
     beta1: float
     beta2: float
     clip: float
+    whole: (
+        bool  # the gradients of all blocks are kept: for clipping, for CSR rows, or because they are wanted
+    )
     l2: float
     l2_by_batch: bool  # l2 is divided by the batch's normaliser, as scikit-learn does
     seed: int
-    capacity: int  # rows of a full batch
+    capacity: int  # rows of the largest batch
     block_size: int  # parameters of the largest block, at least
     chunk: int  # rows that one worker carries at a time
 
@@ -67,7 +74,7 @@ class Workspace(NamedTuple):
     targets: np.ndarray  # (capacity * n_y,)
     row_weights: np.ndarray  # (capacity,) or (0,)
     costs: np.ndarray  # (capacity,)
-    grads: np.ndarray  # (n_params,) with clipping, else (workers * block_size,): each is used at once
+    grads: np.ndarray  # (n_params,) if options.whole, else (workers * block_size,): each is used at once
     partials: np.ndarray  # (n_segments * n_params,) or (0,): a large batch's gradients, a chunk each
     moments: np.ndarray  # (n_moments, n_params)
     norms: np.ndarray  # (n_blocks,) float64: squared norms of the gradients
@@ -99,7 +106,35 @@ def add(source, target):
 
 
 @kernel(inline=True)
-def forward_rows(model, options, work, first, rows, step, scratch):
+def sparse_forward(data, batch, first, W, b, Z):
+    """Z = X W + b for rows first .. of the batch, in CSR form."""
+    for i in range(Z.shape[0]):
+        row, source = Z[i], batch[first + i]
+        copy(b, row)
+        csr_row_forward(data.values, data.indices, data.indptr[source], data.indptr[source + 1], W, row)
+
+
+@kernel(inline=True)
+def sparse_gradient(data, model, options, work, batch, worker):
+    """work.grads of this worker's blocks of the first layer's W, over the rows of the batch."""
+    layer, low, high = model.layers[0], model.layers[0].n_in, 0
+    for number in range(work.shares[worker], work.shares[worker + 1]):
+        block = model.blocks[number]
+        if block.layer == 0 and block.first >= 0:
+            low, high = min(low, block.first), max(high, block.last)
+    if low < high:
+        dZ = matrix_view(work.deltas, output_start(layer, options.capacity, 0), batch.size, layer.n_out)
+        dW = matrix_view(work.grads, layer.weights, layer.n_in, layer.n_out)
+        own = flat_view(work.grads, layer.weights + low * layer.n_out, (high - low) * layer.n_out)
+        for i in range(own.size):
+            own[i] = 0
+        for i in range(batch.size):
+            start, end = data.indptr[batch[i]], data.indptr[batch[i] + 1]
+            csr_row_backward(data.values, data.indices, start, end, dZ[i], low, high, dW)
+
+
+@kernel(inline=True)
+def forward_rows(data, model, options, work, batch, first, rows, step, scratch):
     """All layers' outputs for rows first .. first + rows of the batch, whose inputs are in place.
 
     The last layer is left at its logits where the cost wants them.
@@ -108,10 +143,13 @@ def forward_rows(model, options, work, first, rows, step, scratch):
     for index in range(last + 1):
         layer = model.layers[index]
         start, end = input_start(layer, options.capacity, first), output_start(layer, options.capacity, first)
-        A = matrix_view(work.activations, start, rows, layer.n_in)
         Z = matrix_view(work.activations, end, rows, layer.n_out)
         W = matrix_view(model.params, layer.weights, layer.n_in, layer.n_out)
-        affine_forward(A, W, flat_view(model.params, layer.biases, layer.n_out), Z, scratch)
+        b = flat_view(model.params, layer.biases, layer.n_out)
+        if index == 0 and data.indptr.size > 0:
+            sparse_forward(data, batch, first, W, b, Z)
+        else:
+            affine_forward(matrix_view(work.activations, start, rows, layer.n_in), W, b, Z, scratch)
         if index < last or not is_from_logits(options.cost):
             if needs_z(layer):
                 copy(flat_view(work.activations, end, Z.size), flat_view(work.saved, end, Z.size))
@@ -141,10 +179,11 @@ def backward_rows(model, options, work, first, rows, step, scratch):
 @kernel(inline=True)
 def gather_rows(data, options, work, batch, first, rows):
     """Copy rows first .. first + rows of the batch to the workspace: inputs, targets and weights."""
-    n_in, n_y = data.X.shape[1], data.Y.shape[1]
+    n_in, n_y, dense = data.X.shape[1], data.Y.shape[1], data.indptr.size == 0
     for i in range(first, first + rows):
         source = batch[i]
-        copy(data.X[source], flat_view(work.activations, i * n_in, n_in))
+        if dense:
+            copy(data.X[source], flat_view(work.activations, i * n_in, n_in))
         copy(data.Y[source], flat_view(work.targets, i * n_y, n_y))
         if work.row_weights.size > 0:
             work.row_weights[i] = data.weights[source]
@@ -157,7 +196,7 @@ def rows_phase(data, model, options, work, batch, first, last, scale, step, scra
     for start in range(first, last, options.chunk):
         rows = min(options.chunk, last - start)
         gather_rows(data, options, work, batch, start, rows)
-        forward_rows(model, options, work, start, rows, step, scratch)
+        forward_rows(data, model, options, work, batch, start, rows, step, scratch)
         end = output_start(top, options.capacity, start)
         A = matrix_view(work.activations, end, rows, top.n_out)
         Z = matrix_view(work.saved, end, rows, top.n_out) if needs_z(top) else A
@@ -213,7 +252,7 @@ def block_gradient(model, options, work, block, rows, scratch, grads):
 
 @kernel(inline=True)
 def block_update(model, options, work, block, rates, clip, l2, grads):
-    """One step of the optimizer for one block, and its part of W'."""
+    """One step of the optimizer for one block, and its part of W'; the gradient with l2 if it is wanted."""
     layer = model.layers[block.layer]
     start, size = span_of(layer, block)
     T = model.params.dtype.type
@@ -223,7 +262,10 @@ def block_update(model, options, work, block, rates, clip, l2, grads):
     params = flat_view(model.params, start, size)
     first = flat_view(work.moments, start, size)
     second = flat_view(work.moments, model.params.size + start, size)
-    if options.optimizer == ADAM:
+    if options.optimizer == GRADIENT:
+        for i in range(size):
+            grads[i] += l2 * params[i]
+    elif options.optimizer == ADAM:
         beta1, beta2 = options.beta1, options.beta2
         adam(grads, rate, beta1, beta2, epsilon, clip, l2, decay, first, second, params)
     elif options.optimizer == MOMENTUM:
