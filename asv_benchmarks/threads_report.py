@@ -20,24 +20,27 @@ from kernels_report import machine, write_readme
 from training_report import enough, seconds
 
 CASES = [
-    ((2, 4, 1), 32),
-    ((30, 128, 1), 32),
-    ((64, 64, 64, 1), 32),
-    ((64, 64, 64, 1), 128),
-    ((100, 100, 100, 1), 200),
-    ((784, 128, 10), 64),
-    ((784, 512, 256, 10), 128),
-    ((30, 100, 1), 2000),
+    ((2, 4, 1), 32, "float32"),
+    ((30, 128, 1), 32, "float32"),
+    ((64, 64, 64, 1), 32, "float32"),
+    ((64, 64, 64, 1), 128, "float32"),
+    ((100, 100, 100, 1), 200, "float32"),
+    ((784, 128, 10), 64, "float32"),
+    ((784, 512, 256, 10), 128, "float32"),
+    ((30, 100, 1), 2000, "float32"),
+    ((30, 100, 1), 200, "float64"),
+    ((64, 100, 10), 200, "float64"),
+    ((50, 100, 100, 1), 200, "float64"),
 ]
 
 
-def runs_of(sizes, batch, choices):
+def runs_of(sizes, batch, dtype, choices):
     random = np.random.default_rng(0)
-    X = random.standard_normal((max(4000, batch), sizes[0]), dtype=np.float32)
-    y = random.integers(0, 2, (len(X), sizes[-1])).astype(np.float32)
+    X = random.standard_normal((max(4000, batch), sizes[0])).astype(dtype)
+    y = random.integers(0, 2, (len(X), sizes[-1])).astype(dtype)
 
     def run_with(threads):
-        net = Network(sizes, output="sigmoid", seed=0)
+        net = Network(sizes, output="sigmoid", dtype=dtype, seed=0)
         return lambda epochs: net.fit(X, y, epochs=epochs, batch_size=batch, threads=threads)
 
     return {threads: run_with(threads) for threads in choices}, -(-len(X) // batch)
@@ -47,19 +50,21 @@ def report(rounds):
     available = available_threads()
     choices = (1, available)
     lines = [
-        f'| network, batch | 1 thread, a step | {available} threads | threads="auto" takes |',
+        f'| network, batch, type | 1 thread, a step | {available} threads | threads="auto" takes |',
         "|---|---|---|---|",
     ]
-    for sizes, batch in CASES:
-        runs, steps = runs_of(sizes, batch, choices)
+    for sizes, batch, dtype in CASES:
+        runs, steps = runs_of(sizes, batch, dtype, choices)
         epochs = {threads: enough(run) for threads, run in runs.items()}
         samples = [{k: seconds(run, epochs[k]) / steps for k, run in runs.items()} for _ in range(rounds)]
         medians = {k: statistics.median(s[k] for s in samples) * 1e6 for k in runs}
-        auto = worthwhile_threads(Network(sizes)._layers, batch, available)
+        auto = worthwhile_threads(Network(sizes)._layers, batch, available, np.dtype(dtype).itemsize)
         slower = statistics.median(s.get(auto, s[1]) / s[1] for s in samples) > 1.05
         name = "-".join(map(str, sizes))
         cells = [f"{medians[k]:.3g} us" for k in choices]
-        lines.append(f"| {name}, {batch} | {' | '.join(cells)} | {auto}{' (slower)' if slower else ''} |")
+        lines.append(
+            f"| {name}, {batch}, {dtype} | {' | '.join(cells)} | {auto}{' (slower)' if slower else ''} |"
+        )
         print(lines[-1], flush=True)
     return "\n".join(lines)
 

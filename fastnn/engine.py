@@ -79,14 +79,14 @@ class Trainer:
         scalar = dtype.type
         available = available_threads()
         if run.threads == "auto":
-            self.workers = worthwhile_threads(layers, batch, available, sparse)
+            self.workers = worthwhile_threads(layers, batch, available, dtype.itemsize, sparse)
         else:
             self.workers = int(run.threads)
         self.settings = run
         self.steps_done = 0
         self._sparse, self._n_in = sparse, int(layers["n_in"][0])
         self._compiled = False
-        self._seconds_per_step = step_seconds(layers, batch, sparse) / self.workers
+        self._seconds_per_step = step_seconds(layers, batch, dtype.itemsize, sparse) / self.workers
         self._longest_slice = FIRST_SLICE
         if sparse:  # its rows are read where they are: no room for their copies
             layers = layers.copy()

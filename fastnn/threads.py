@@ -50,17 +50,20 @@ def other_cpus() -> set[int]:
     return os.sched_getaffinity(0) - {ctypes.CDLL(None).sched_getcpu()}
 
 
-def step_seconds(layers: Array, rows: int, sparse: bool = False) -> float:
-    """About how long one thread takes for a step over `rows` rows."""
+def step_seconds(layers: Array, rows: int, itemsize: int = 4, sparse: bool = False) -> float:
+    """About how long one thread takes for a step over `rows` rows of elements of so many bytes."""
     weights = (layers["n_in"] * layers["n_out"]).astype(float)
     n_weights, units = weights.sum(), float(layers["n_out"].sum())
     products = 6 * rows * weights[sparse:].sum() / FLOPS_PER_SECOND
-    return products + n_weights * SECONDS_PER_PARAMETER + rows * units * SECONDS_PER_UNIT
+    in_float32 = products + n_weights * SECONDS_PER_PARAMETER + rows * units * SECONDS_PER_UNIT
+    return float(in_float32 * itemsize / 4)
 
 
-def worthwhile_threads(layers: Array, rows: int, available: int, sparse: bool = False) -> int:
+def worthwhile_threads(
+    layers: Array, rows: int, available: int, itemsize: int = 4, sparse: bool = False
+) -> int:
     """As many of the available threads as have enough to do in a step over `rows` rows."""
-    by_work = int(step_seconds(layers, rows, sparse) / SECONDS_PER_THREAD)
+    by_work = int(step_seconds(layers, rows, itemsize, sparse) / SECONDS_PER_THREAD)
     return max(1, min(available, by_work, -(-rows // 8)))
 
 
