@@ -55,18 +55,9 @@ class History:
         return pandas.DataFrame({name: values for name, values in columns.items() if values})
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw cost and validation cost over epochs; returns the matplotlib Axes."""
-        if ax is None:
-            try:
-                from matplotlib import pyplot
-            except ImportError as error:
-                raise ImportError("History.plot needs matplotlib: pip install 'fastnn[plot]'") from error
-            _, ax = pyplot.subplots()
-        epochs = range(1, len(self) + 1)
-        ax.plot(epochs, self.cost, label="training")
-        if self.val_cost:
-            ax.plot(epochs, self.val_cost, label="validation")
-        ax.set_xlabel("epoch")
-        ax.set_ylabel("cost")
-        ax.legend()
-        return ax
+        """Draw the curves: see `fastnn.plots.learning_curves`; returns the matplotlib Axes."""
+        try:
+            from fastnn.plots import learning_curves
+        except ImportError as error:
+            raise ImportError("History.plot needs matplotlib: pip install 'fastnn[plot]'") from error
+        return learning_curves(self, ax)

@@ -57,11 +57,16 @@ def write(path: str | os.PathLike[str], arrays: Mapping[str, Array], about: Mapp
     contiguous = {name: np.array(array, order="C") for name, array in arrays.items()}
     text = json.dumps(about)
     metadata = {"format": FORMAT, "version": str(VERSION), "about": text, "digest": _digest(contiguous, text)}
+    write_bytes(path, save(contiguous, metadata))
+
+
+def write_bytes(path: str | os.PathLike[str], contents: bytes) -> None:
+    """Write a file, atomically and durably."""
     target = Path(path).resolve()  # a link stays, and what it leads to is replaced
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
     try:
         with open(temporary, "xb") as file:
-            file.write(save(contiguous, metadata))
+            file.write(contents)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, target)

@@ -43,10 +43,11 @@ def test_history_draws_itself(monkeypatch):
     from matplotlib import pyplot
 
     axes = fitted(validation_split=0.2)[1].plot()
-    assert [line.get_label() for line in axes.lines] == ["training", "validation"]
+    assert [line.get_label() for line in axes.lines] == ["training cost", "validation cost"]
     assert all(len(line.get_xdata()) == 3 for line in axes.lines)
     assert len(fitted()[1].plot(ax=pyplot.subplots()[1]).lines) == 1
     pyplot.close("all")
+    monkeypatch.delitem(sys.modules, "fastnn.plots")
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.setitem(sys.modules, "pandas", None)
     for method, library in (("plot", "matplotlib"), ("to_frame", "pandas")):
