@@ -16,10 +16,10 @@ STAGES = (
     {"tiles", "peak"},
     {"matmul"},
     {"affine", "activations", "dropout"},
-    {"costs"},
+    {"columns", "costs"},
     {"backward", "optimizers"},
     {"layout"},
-    {"inference", "team"},
+    {"descent", "inference", "team"},
     {"compiled", "phases"},
     {"epoch"},
 )

@@ -16,9 +16,12 @@ import numpy as np
 import pytest
 from numba import config
 
+import fastnn_kernels.columns as columns
+import fastnn_kernels.descent as descent
+import fastnn_kernels.layout as layout
 from cases import DTYPES, ELEMENTWISE, PAIRS, cost_arguments, normal, optimizer_arguments
 from fastnn_kernels import activations, affine, backward, costs, dropout, matmul, optimizers
-from fastnn_kernels.activations import ACTIVATIONS
+from fastnn_kernels.activations import ACTIVATIONS, IDENTITY
 from fastnn_kernels.costs import COSTS
 from fastnn_kernels.optimizers import OPTIMIZERS
 from fastnn_kernels.simd import VECTOR_BYTES
@@ -109,10 +112,10 @@ def sparse_layers(dtype):
     for (n_samples, n_in, n_out), index in itertools.product(triples(dtype), (np.int32, np.int64)):
         _, W, b, dZ, _ = layer(dtype, n_samples, n_in, n_out)
         Z, dW, db = empty(dtype, *dZ.shape), empty(dtype, *W.shape), empty(dtype, n_out)
-        for columns in ([], sorted({0, n_in - 1})):  # in every other row
+        for chosen in ([], sorted({0, n_in - 1})):  # in every other row
             filled = np.arange(n_samples) % 2 == 0
-            indptr = np.append(0, np.cumsum(len(columns) * filled)).astype(index)
-            indices = np.tile(np.array(columns, index), filled.sum())
+            indptr = np.append(0, np.cumsum(len(chosen) * filled)).astype(index)
+            indices = np.tile(np.array(chosen, index), filled.sum())
             X = normal(dtype, indices.size), indices, indptr
             yield "affine_forward_csr", affine.affine_forward_csr, (*X, W, b, Z)
             yield "affine_backward_csr", affine.affine_backward_csr, (*X, dZ, dW, db)
@@ -166,6 +169,52 @@ def steps(dtype):
         yield "squared_norm", optimizers.squared_norm, (numbers(dtype, n),)
 
 
+def column_layers(dtype):
+    """Layers whose samples are columns: the layouts and the sizes at which other products are taken."""
+    lengths = *widths(dtype), columns.COLUMNS + 3
+    small = itertools.product((7,), (1, 3, 8, 9), lengths)
+    large = (300, 9, columns.COLUMNS + 3), (matmul.PACK_BYTES // 1000, 9, 129)
+    for (n_in, n_out, n), transposed in itertools.product((*small, *large), (False, True)):
+        sizes = n_in, n_out, n, np.dtype(dtype).itemsize
+        A_prev = numbers(dtype, *((n, n_in) if transposed else (n_in, n)))
+        W, b, dA = numbers(dtype, n_out, n_in), numbers(dtype, n_out, 1), numbers(dtype, n_out, n)
+        Z, A, dZ = (empty(dtype, n_out, n) for _ in range(3))
+        scratch = empty(dtype, columns.forward_scratch_size(*sizes))
+        forward = A_prev, transposed, W, b
+        yield "forward", columns.layer_forward, (*forward, ACTIVATIONS["tanh"].code, Z, A, scratch)
+        yield "forward, identity", columns.layer_forward, (*forward, IDENTITY, Z, Z, scratch)
+        outputs = empty(dtype, n_out, n_in), empty(dtype, n_out, 1), empty(dtype, n_in, n)
+        scratch = empty(dtype, columns.backward_scratch_size(*sizes))
+        inputs = dA, dA + 1, ACTIVATIONS["tanh"].code, A_prev, transposed, W, 0.5
+        yield "backward", columns.layer_backward, (*inputs, dZ, *outputs, scratch)
+    for rows, n in itertools.product((1, 3), widths(dtype)):
+        A, Z, out = np.abs(numbers(dtype, rows, n)), numbers(dtype, rows, n), empty(dtype, rows, n)
+        yield "cross_entropy", columns.cross_entropy, (A, A)
+        yield "cross_entropy_gradient", columns.cross_entropy_gradient, (A, Z, A, out)
+        yield "descend", columns.descend, (A, Z, 0.5, out)
+
+
+def descents(dtype):
+    """Networks trained on all samples, and on batches with and without samples held out."""
+    for sizes, n in (([2, 4, 1], 400), ([5, 9, 17, 2], 37), ([3, 1], 1)):
+        layers = layout.layer_table(sizes, [ACTIVATIONS["sigmoid"].code] * (len(sizes) - 1))
+        X, Y = numbers(dtype, sizes[0], n), np.abs(numbers(dtype, sizes[-1], n))
+        params, work = numbers(dtype, layout.n_parameters(layers)), n * layout.n_units(layers)
+        shapes = [(int(x["n_in"]), int(x["n_out"]), n, np.dtype(dtype).itemsize) for x in layers]
+        scratch = max(
+            max(columns.forward_scratch_size(*x), columns.backward_scratch_size(*x)) for x in shapes
+        )
+        work = [empty(dtype, size) for size in (work, work, params.size, scratch)]
+        run = layers, params, X, Y
+        yield "all samples", descent.descend, (*run, 0.1, 0, 5, 2, *work, np.zeros(3))
+        orders = np.array([np.arange(n), np.arange(n)[::-1]])
+        room = empty(dtype, min(n, 8) * (sizes[0] + sizes[-1]))
+        for m in (0, 1, n):
+            test = np.ascontiguousarray(X[:, :m]), np.ascontiguousarray(Y[:, :m])
+            batches = orders, min(n, 8), 0.1, *test, room
+            yield "batches", descent.descend_epochs, (*run, *batches, *work, np.zeros((2, 4)))
+
+
 FAMILIES = {
     "products": products,
     "strided_products": strided_products,
@@ -175,6 +224,8 @@ FAMILIES = {
     "elementwise": elementwise,
     "costs": all_costs,
     "backward_layers": backward_layers,
+    "column_layers": column_layers,
+    "descents": descents,
     "steps": steps,
 }
 
