@@ -48,6 +48,7 @@ class Settings:
     clip_norm: float = np.inf
     label_smoothing: float = 0.0
     huber_threshold: float = 1.0
+    ceiling: float = np.inf  # of an element of a cross-entropy, in the costs that are told
     threads: int | str = "auto"
 
 
@@ -109,6 +110,7 @@ class Trainer:
             cost=COSTS[cost].code,
             smoothing=scalar(run.label_smoothing),
             threshold=scalar(run.huber_threshold),
+            ceiling=scalar(run.ceiling),
             optimizer=OPTIMIZERS[run.optimizer.kernel].code,
             beta1=scalar(run.optimizer.betas[0]),
             beta2=scalar(run.optimizer.betas[1]),

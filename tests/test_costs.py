@@ -97,6 +97,29 @@ def test_entry_equals_reference(cost, output, dtype):
         assert_close((dZ / size).astype(dtype), expected_dZ / size, ulps=64, label=shape)
 
 
+@both
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("name, indices", FORMS[:2] + FORMS[-1:])
+def test_clipped_as_probabilities(name, indices, weighted, dtype):
+    """The costs that clipped probabilities have, with their rounding; a NaN stays one."""
+    Z, Y, weights, *_ = cost_arguments(name, (300, 3), dtype, weighted, indices=indices)
+    Z *= 10
+    cost, eps = run(name, Z, Y, weights, dtype(0), dtype(1))[0], np.finfo(dtype).eps
+    ceiling = dtype(-np.log(eps))
+    costs.clip_cross_entropy(Z, Y, weights, COSTS[name].code, ceiling, cost)
+    if name == "binary_cross_entropy":
+        p = reference.sigmoid(Z)
+        elements = -np.log(np.clip(np.where(Y == 0, 1 - p, p), eps, 1))
+    else:
+        elements = np.minimum(reference.softmax_cross_entropy(Z, Y)[0], ceiling)[:, None]
+    assert (elements > 0.99 * ceiling).any()
+    expected = elements.sum(axis=1) * (weights if weighted else 1)
+    np.testing.assert_allclose(cost, expected, rtol=1e-4 if dtype == np.float32 else 1e-8, atol=1e3 * eps)
+    cost[0] = np.nan
+    costs.clip_cross_entropy(Z, Y, weights, COSTS[name].code, ceiling, cost)
+    assert np.isnan(cost[0])
+
+
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("cost, output, indices", [(*pair, False) for pair in PAIRS] + [
     ("softmax_cross_entropy", "softmax", True)

@@ -224,6 +224,30 @@ def softmax_cross_entropy(Z, Y, weights, smoothing, scale, cost, dZ):
     _weigh(weights, dZ)
 
 
+@kernel(fastmath=EXACT)
+def clip_cross_entropy(Z, Y, weights, code, ceiling, cost):
+    """cost[i] = -weights[i] * sum_j log of the label's probability, rounded and clipped: `ceiling` at most.
+
+    Z, Y: (n_samples, n_out), but Y may be class indices; cost: (n_samples,), what the cross-entropy of this
+    code gave for them without smoothing; of softmax a row is one element. scikit-learn's losses are such
+    numbers, and its decisions to stop. The rounding of 1 - p, p nearly 1, can be seen above half the
+    ceiling only, if that is -log of the spacing of 1; all other costs stay as they are.
+    """
+    zero, one, half = cost.dtype.type(0), cost.dtype.type(1), cost.dtype.type(0.5)
+    for i in range(cost.size):
+        weight = weights[i] if weights.size > 0 else one
+        if cost[i] > weight * half * ceiling:
+            total = min(cost[i], weight * ceiling)
+            if code == BINARY_CROSS_ENTROPY:
+                total = zero
+                for j in range(Z.shape[1]):
+                    element = _cross_entropy(Z[i, j], Y[i, j], zero)
+                    if element > half * ceiling and Y[i, j] == zero:
+                        element = -log(one - one / (one + exp(-Z[i, j])))
+                    total += weight * min(element, ceiling)
+            cost[i] = total
+
+
 @kernel
 def cost_backward(Z, A, Y, weights, code, activation, smoothing, threshold, scale, cost, dZ):
     """Costs and dZ of the output layer, for any cost and output activation; an unknown code gives NaN.

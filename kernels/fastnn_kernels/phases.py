@@ -13,7 +13,13 @@ import numpy as np
 from fastnn_kernels._jit import kernel
 from fastnn_kernels.activations import GELU, SILU, activation_backward
 from fastnn_kernels.affine import affine_forward, column_sum, csr_row_backward, csr_row_forward
-from fastnn_kernels.costs import BINARY_CROSS_ENTROPY, POISSON, SOFTMAX_CROSS_ENTROPY, cost_backward
+from fastnn_kernels.costs import (
+    BINARY_CROSS_ENTROPY,
+    POISSON,
+    SOFTMAX_CROSS_ENTROPY,
+    clip_cross_entropy,
+    cost_backward,
+)
 from fastnn_kernels.dropout import dropout, dropout_key
 from fastnn_kernels.inference import activate
 from fastnn_kernels.layout import input_start, output_start
@@ -50,6 +56,7 @@ class Options(NamedTuple):
     cost: int
     smoothing: float
     threshold: float
+    ceiling: float  # of an element of a cross-entropy, where scikit-learn would clip its probability
     optimizer: int
     beta1: float
     beta2: float
@@ -206,6 +213,10 @@ def rows_phase(data, model, options, work, batch, first, last, scale, step, scra
             Z, A, Y, weights, options.cost, top.activation, options.smoothing, options.threshold,
             scale, flat_view(work.costs, start, rows), matrix_view(work.deltas, end, rows, top.n_out),
         )  # fmt: skip
+        if options.ceiling < np.inf:
+            clip_cross_entropy(
+                Z, Y, weights, options.cost, options.ceiling, flat_view(work.costs, start, rows)
+            )
         backward_rows(model, options, work, start, rows, step, scratch)
         if work.partials.size > 0:
             segment = start // options.chunk * model.params.size

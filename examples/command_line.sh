@@ -1,0 +1,9 @@
+#!/bin/sh
+# From a table to predictions without a line of Python: sh examples/command_line.sh [epochs]
+# Writes wine.safetensors, wine.png and predictions.csv.
+set -e
+
+fastnn train wine --hidden 32,16 --epochs "${1:-100}" --early-stopping 20 --out wine.safetensors --plot wine.png
+fastnn evaluate wine.safetensors wine
+fastnn predict wine.safetensors wine --out predictions.csv
+head -n 3 predictions.csv
