@@ -151,6 +151,8 @@ def all_costs(dtype):
         Z, Y, weights, *_ = cost_arguments(name, (3, n), dtype)
         inputs = Z, Z + 1, Y, weights, COSTS[name].code, ACTIVATIONS[output].code, *scalars
         yield f"{name} of {output}", costs.cost_backward, (*inputs, empty(dtype, 3), empty(dtype, 3, n))
+        clipped = *inputs[:1], *inputs[2:5], dtype(0.1), 9 + Z[:, 0]
+        yield f"clipped {name}", costs.clip_cross_entropy, clipped
 
 
 def backward_layers(dtype):
