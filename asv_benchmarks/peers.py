@@ -1,11 +1,13 @@
-"""The same training run, dense float32 with shuffled batches, in fastnn and in what people use today.
+"""The same training run, dense float32 from the same weights, in fastnn and in what people use today.
 
-Each function takes a `Case` and returns `run(epochs)`, or raises ImportError where its library is absent.
+Each function takes a `Case` and returns a `Training`, or raises ImportError where its library is absent.
 All use Adam but the NumPy reference, which takes plain gradient steps.
 """
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,13 +16,14 @@ RATE = 1e-3
 
 @dataclass(frozen=True)
 class Case:
-    """Widths, rows of a batch, rows in all, hidden activation, threads, and whether outputs are classes."""
+    """Widths, rows of a batch, rows in all, hidden activation, threads, and whether rows are shuffled."""
 
     sizes: tuple[int, ...]
     batch: int
     rows: int
     activation: str
     threads: int
+    shuffle: bool = True
 
     @property
     def name(self):
@@ -47,16 +50,41 @@ class Case:
             return X, random.integers(0, 10, self.rows)
         return X, random.integers(0, 2, (self.rows, self.sizes[-1])).astype(np.float32)
 
+    def network(self):
+        from fastnn import Network
+
+        output = "softmax" if self.softmax else "sigmoid"
+        return Network(self.sizes, activation=self.activation, output=output, seed=0)
+
+    def start(self):
+        """The weights and biases that all begin with, as lists of arrays to be overwritten."""
+        net = self.network()
+        return [W.copy() for W in net.weights], [b.copy() for b in net.biases]
+
+
+class Training(NamedTuple):
+    """`run(epochs)` trains on; `outputs(X)` are the network's, (n_samples, n_out)."""
+
+    run: Callable
+    outputs: Callable
+
+    def __call__(self, epochs):
+        self.run(epochs)
+
 
 def fastnn(case):
-    from fastnn import Adam, Network
+    from fastnn import Adam
 
     X, y = case.data()
-    output = "softmax" if case.softmax else "sigmoid"
-    net = Network(case.sizes, activation=case.activation, output=output, seed=0)
-    return lambda epochs: net.fit(
-        X, y, epochs=epochs, batch_size=case.batch, optimizer=Adam(RATE), threads=case.threads
-    )
+    net = case.network()
+
+    def run(epochs):
+        net.fit(
+            X, y, epochs=epochs, batch_size=case.batch, optimizer=Adam(RATE), threads=case.threads,
+            shuffle=case.shuffle,
+        )  # fmt: skip
+
+    return Training(run, net.predict)
 
 
 def scikit_learn(case):
@@ -66,16 +94,23 @@ def scikit_learn(case):
     X, y = case.data()
     y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
 
+    model = MLPClassifier(
+        case.sizes[1:-1], activation=case.activation, alpha=0, batch_size=case.batch, shuffle=case.shuffle,
+        tol=0, n_iter_no_change=10**9, random_state=0, warm_start=True,
+    )  # fmt: skip
+
     def run(epochs):
-        model = MLPClassifier(
-            case.sizes[1:-1], activation=case.activation, alpha=0, batch_size=case.batch, max_iter=epochs,
-            tol=0, n_iter_no_change=10**9, random_state=0,
-        )  # fmt: skip
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
-            model.fit(X, y)
+            model.set_params(max_iter=epochs).fit(X, y)
 
-    return run
+    def outputs(X):
+        found = model.predict_proba(X)
+        return found[:, 1:] if case.sizes[-1] == 1 else found
+
+    run(1)  # makes the attributes; the optimizer begins anew with each fit
+    model.coefs_, model.intercepts_ = case.start()
+    return Training(run, outputs)
 
 
 def pytorch(case):
@@ -85,23 +120,30 @@ def pytorch(case):
     torch.manual_seed(0)
     X, y = map(torch.from_numpy, case.data())
     layers = []
-    for n_in, n_out in zip(case.sizes, case.sizes[1:], strict=False):
-        layers += [
-            torch.nn.Linear(n_in, n_out),
-            torch.nn.Tanh() if case.activation == "tanh" else torch.nn.ReLU(),
-        ]
+    for W, b in zip(*case.start(), strict=True):
+        linear = torch.nn.Linear(*W.shape)
+        with torch.no_grad():
+            linear.weight.copy_(torch.from_numpy(W.T))
+            linear.bias.copy_(torch.from_numpy(b))
+        layers += [linear, torch.nn.Tanh() if case.activation == "tanh" else torch.nn.ReLU()]
     model = torch.nn.Sequential(*layers[:-1])
     loss = torch.nn.CrossEntropyLoss() if case.softmax else torch.nn.BCEWithLogitsLoss()
     optimizer = torch.optim.Adam(model.parameters(), RATE)
 
     def run(epochs):
         for _ in range(epochs):
-            for rows in torch.randperm(case.rows).split(case.batch):
+            order = torch.randperm(case.rows) if case.shuffle else torch.arange(case.rows)
+            for rows in order.split(case.batch):
                 optimizer.zero_grad()
                 loss(model(X[rows]), y[rows]).backward()
                 optimizer.step()
 
-    return run
+    def outputs(X):
+        with torch.no_grad():
+            Z = model(torch.from_numpy(X))
+            return (Z.softmax(1) if case.softmax else Z.sigmoid()).numpy()
+
+    return Training(run, outputs)
 
 
 def jax(case):
@@ -109,17 +151,16 @@ def jax(case):
     from jax import numpy as jnp
 
     X, y = map(jnp.asarray, case.data())
-    random = np.random.default_rng(0)
-    params = [
-        (random.standard_normal((a, b), dtype=np.float32) / np.float32(a**0.5), np.zeros(b, np.float32))
-        for a, b in zip(case.sizes, case.sizes[1:], strict=False)
-    ]
+    params = [tuple(map(jnp.asarray, layer)) for layer in zip(*case.start(), strict=True)]
     activate = jnp.tanh if case.activation == "tanh" else jax.nn.relu
 
-    def cost(params, X, y):
+    def logits(params, X):
         for W, b in params[:-1]:
             X = activate(X @ W + b)
-        Z = X @ params[-1][0] + params[-1][1]
+        return X @ params[-1][0] + params[-1][1]
+
+    def cost(params, X, y):
+        Z = logits(params, X)
         if case.softmax:
             return -jnp.take_along_axis(jax.nn.log_softmax(Z), y[:, None], 1).mean()
         return (jnp.maximum(Z, 0) - Z * y + jnp.log1p(jnp.exp(-jnp.abs(Z)))).sum(1).mean()
@@ -130,13 +171,15 @@ def jax(case):
         t = t + 1
         means = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, means, grads)
         squares = jax.tree.map(lambda s, g: 0.999 * s + 0.001 * g * g, squares, grads)
-        rate = RATE * jnp.sqrt(1 - 0.999**t) / (1 - 0.9**t)
-        params = jax.tree.map(lambda p, m, s: p - rate * m / (jnp.sqrt(s) + 1e-8), params, means, squares)
+        root = jnp.sqrt(1 - 0.999**t)
+        rate, epsilon = RATE * root / (1 - 0.9**t), 1e-8 * root
+        params = jax.tree.map(lambda p, m, s: p - rate * m / (jnp.sqrt(s) + epsilon), params, means, squares)
         return (params, means, squares, t), None
 
     @jax.jit
     def epoch(state, key):
-        rows = jax.random.permutation(key, case.rows)[: case.rows // case.batch * case.batch]
+        rows = jax.random.permutation(key, case.rows) if case.shuffle else jnp.arange(case.rows)
+        rows = rows[: case.rows // case.batch * case.batch]
         return jax.lax.scan(step, state, rows.reshape(-1, case.batch))[0]
 
     zeros = jax.tree.map(jnp.zeros_like, params)
@@ -148,7 +191,11 @@ def jax(case):
             keep["state"] = epoch(keep["state"], key)
         jax.block_until_ready(keep["state"])
 
-    return run
+    def outputs(X):
+        Z = logits(keep["state"][0], X)
+        return np.asarray(jax.nn.softmax(Z) if case.softmax else jax.nn.sigmoid(Z))
+
+    return Training(run, outputs)
 
 
 def numpy(case):
@@ -157,25 +204,23 @@ def numpy(case):
     X, y = case.data()
     Y = y[:, None].astype(np.float32) if y.ndim == 1 else y
     random = np.random.default_rng(0)
-    pairs = list(zip(case.sizes, case.sizes[1:], strict=False))
-    weights = [random.standard_normal(p, dtype=np.float32) / np.float32(p[0] ** 0.5) for p in pairs]
-    biases = [np.zeros(b, np.float32) for _, b in pairs]
-    names = [case.activation] * (len(pairs) - 1) + ["softmax" if case.softmax else "sigmoid"]
+    weights, biases = case.start()
+    names = [case.activation] * (len(weights) - 1) + ["softmax" if case.softmax else "sigmoid"]
     cost = "softmax_cross_entropy" if case.softmax else "binary_cross_entropy"
 
     def run(epochs):
         for _ in range(epochs):
-            order = random.permutation(case.rows)
+            order = random.permutation(case.rows) if case.shuffle else np.arange(case.rows)
             for first in range(0, case.rows, case.batch):
                 rows = order[first : first + case.batch]
                 _, dW, db = reference.gradients(
                     X[rows], Y[rows], weights, biases, names, cost, scale=np.float32(1 / len(rows))
                 )
-                for layer in range(len(pairs)):
+                for layer in range(len(weights)):
                     weights[layer] -= np.float32(RATE) * dW[layer]
                     biases[layer] -= np.float32(RATE) * db[layer]
 
-    return run
+    return Training(run, lambda X: reference.forward(X, weights, biases, names)[1][-1])
 
 
 PEERS = {"scikit-learn": scikit_learn, "PyTorch": pytorch, "JAX": jax, "NumPy reference": numpy}
