@@ -21,7 +21,8 @@ import numpy as np  # noqa: E402
 import course_numpy  # noqa: E402
 from fastnn.course import deep, planar, xor  # noqa: E402
 from fastnn.course.two_layer import TwoLayerNetwork, breast_cancer_data  # noqa: E402
-from kernels_report import alternating, machine, write_readme  # noqa: E402
+from kernels_report import alternating  # noqa: E402
+from readme import machine, write_readme  # noqa: E402
 
 # (units of both layers, samples), from XOR to the largest that courses have; the ratios asked for.
 SIZES = ((2, 4), (4, 200), (4, 10000), (16, 1000), (64, 1000), (128, 200), (128, 10000))

@@ -170,7 +170,7 @@ def main():
     if options.row is not None:
         print(json.dumps(measure(CASES[options.row], options.rounds)))
         return
-    from kernels_report import machine, write_readme
+    from readme import machine, write_readme
 
     table = f"{machine()}\n\n{report(options.rounds)}"
     print(table)

@@ -18,7 +18,8 @@ import numba  # noqa: E402
 import numpy as np  # noqa: E402
 
 from fastnn import Network  # noqa: E402
-from kernels_report import inner, machine, write_readme  # noqa: E402
+from kernels_report import inner  # noqa: E402
+from readme import machine, write_readme  # noqa: E402
 
 SIZES = (30, 128, 1)
 TINY = (4, 32, 16, 4)

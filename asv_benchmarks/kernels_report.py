@@ -7,28 +7,22 @@ each of them: the clock drifts, a ratio does not. All figures are medians over r
 """
 
 import argparse
-import datetime
 import os
-import platform
-import re
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
 
 for variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
-import llvmlite  # noqa: E402
 import numba  # noqa: E402
 import numpy as np  # noqa: E402
 
 from fastnn_kernels import activations, matmul, optimizers, peak  # noqa: E402
 from fastnn_kernels.simd import VECTOR_BYTES  # noqa: E402
-
-README = Path(__file__).parents[1] / "README.md"
+from readme import machine, write_readme  # noqa: E402
 
 SMALL = [(32, 30, 128), (32, 64, 64), (64, 784, 128), (128, 784, 512), (512, 512, 512)]
 LARGE = [(1024, 1024, 1024), (2048, 2048, 2048), (4096, 4096, 4096), (256, 4096, 4096)]
@@ -168,30 +162,6 @@ def first_step(runs=3):
 
         cold = once()
         return cold, statistics.median(once() for _ in range(runs))
-
-
-def processor():
-    try:
-        names = re.findall(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
-    except OSError:
-        names = []
-    return (names[0] if names else platform.processor()) or platform.machine()
-
-
-def machine():
-    """One line about what the figures were measured on."""
-    return (
-        f"Measured on {datetime.date.today()}: {processor()}, {8 * VECTOR_BYTES}-bit vectors; "
-        f"Python {platform.python_version()}, numpy {np.__version__}, numba {numba.__version__}, "
-        f"llvmlite {llvmlite.__version__}."
-    )
-
-
-def write_readme(section, text):
-    """Replace the section between its two marks in README.md."""
-    begin, end = f"<!-- {section}: begin -->", f"<!-- {section}: end -->"
-    before, rest = README.read_text().split(begin)
-    README.write_text(f"{before}{begin}\n{text}\n{end}{rest.split(end)[1]}")
 
 
 def report(quick=False):

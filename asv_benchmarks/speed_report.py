@@ -83,7 +83,7 @@ def main(arguments=None):
     section = text(report)
     print(section)
     if options.readme:
-        from kernels_report import write_readme
+        from readme import write_readme
 
         write_readme("speed", section)
         if drawn := picture(report):

@@ -16,7 +16,7 @@ import numpy as np  # noqa: E402
 
 from fastnn import Network
 from fastnn.engine import available_threads, worthwhile_threads
-from kernels_report import machine, write_readme
+from readme import machine, write_readme
 from training_report import enough, seconds
 
 CASES = [

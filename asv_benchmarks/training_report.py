@@ -116,7 +116,7 @@ def main():
         case = list(ASKED)[options.row]
         print(json.dumps(measure(case, options.rounds)))
         return
-    from kernels_report import machine, write_readme
+    from readme import machine, write_readme
 
     table = f"{machine()}\n\n{report(options.rounds)}"
     print(table)

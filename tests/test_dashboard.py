@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("asv", reason="asv is not installed: pip install 'fastnn[bench]'")
 
 import asv_project  # noqa: E402  (finds the package `dashboard`)
-import kernels_report  # noqa: E402
+import readme as readme_file  # noqa: E402
 import speed_report  # noqa: E402
 from dashboard import front, plot, publish, results, text, vendor  # noqa: E402
 from dashboard.comparisons import comparisons  # noqa: E402
@@ -131,7 +131,7 @@ def test_a_plot_is_xml_for_any_numbers():
 def test_the_section_of_readme(project, tmp_path, monkeypatch, capsys):
     readme = tmp_path / "README.md"
     readme.write_text("before\n<!-- speed: begin -->\nold\n<!-- speed: end -->\nafter\n")
-    monkeypatch.setattr(kernels_report, "README", readme)
+    monkeypatch.setattr(readme_file, "README", readme)
     monkeypatch.setattr(speed_report, "ROOT", tmp_path)
     for _ in range(2):
         speed_report.main(["--readme", "--results", str(project / "results")])
