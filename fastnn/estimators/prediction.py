@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -10,12 +9,13 @@ import numpy as np
 from fastnn._validation import as_kernels_want
 from fastnn.data import Array
 from fastnn.estimators.parameters import PREDICTION_CHUNK, Plan
-from fastnn.threads import available_threads
+from fastnn.threads import available_threads, run_team
 from fastnn_kernels import inference
+from fastnn_kernels.team import ABANDONED, TEAM_SIZE
 
 # Rows are cut into compiled calls of so many products, some milliseconds: between them a Ctrl-C is heard,
 # and threads share them out.
-PRODUCTS_PER_CALL = 1 << 26
+PRODUCTS_PER_CALL = 1 << 24
 
 
 def check_indices(X: Any) -> None:
@@ -58,13 +58,15 @@ def forward(plan: Plan, params: Array, X: Any, n_threads: int | None) -> Array:
     if n_rows <= rows:
         run(0)
         return out
-    starts = range(0, n_rows, rows)
-    threads = min(n_threads or available_threads(), len(starts))
-    if threads == 1:
-        for start in starts:
+    team, starts = np.zeros(TEAM_SIZE, np.int64), range(0, n_rows, rows)
+    left = iter(starts)
+
+    def work(worker: int) -> int:
+        for start in left:  # whoever comes first takes the next ones
+            if team[ABANDONED]:
+                break
             run(start)
-    else:
-        with ThreadPoolExecutor(threads) as pool:
-            for _ in pool.map(run, starts):
-                pass
+        return 0
+
+    run_team(min(n_threads or available_threads(), len(starts)), team, work)
     return out
