@@ -30,7 +30,7 @@ SLICE_SECONDS, FIRST_SLICE, SLICE_GROWTH = 0.05, 64, 8
 CHUNK_BYTES = 256 << 10
 # Rows of a file of another type are converted this many bytes at a time.
 CONVERTED_BYTES = 4 << 20
-LARGE_BATCH, SEGMENT_ROWS = 1024, 256
+LARGE_BATCH, SEGMENT_ROWS, SEGMENT_SHARE = 128, 256, 0.5
 
 
 class DivergenceError(ArithmeticError):
@@ -99,12 +99,13 @@ class Trainer:
         whole = sparse or run.clip_norm < np.inf
         sizes = [affine_scratch_size(batch, int(x["n_in"]), int(x["n_out"]), dtype.itemsize) for x in layers]
         chunk = max(8, CHUNK_BYTES // (2 * units * dtype.itemsize) // 8 * 8)
-        # Thousands of rows are summed where they are still in cache, if the sums are smaller than they.
-        segments = -(-batch // SEGMENT_ROWS)
-        if sparse or batch < LARGE_BATCH or segments * n_params > batch * units:
+        # Many rows are summed where they are still in cache, if the sums are smaller than they.
+        segment = min(SEGMENT_ROWS, -(-batch // 16) * 8)
+        segments = -(-batch // segment)
+        if sparse or batch < LARGE_BATCH or segments * n_params > SEGMENT_SHARE * batch * units:
             segments = 0
         else:
-            chunk = SEGMENT_ROWS
+            chunk = segment
         self.model = phases.Model(layers, blocks, params, aligned_zeros(n_params, dtype))
         self.options = phases.Options(
             cost=COSTS[cost].code,
