@@ -27,7 +27,9 @@ CHUNK_BYTES = 1 << 24
 def _numbers(name: str, values: Any) -> Array:
     """`values` as an array of real numbers, in whatever type and layout it has."""
     if is_sparse(values):
-        raise TypeError(f"{name} is a sparse matrix; give {name}.toarray()")
+        raise TypeError(
+            f"{name} is a sparse matrix; give {name}.toarray(), or take MLPClassifier, MLPRegressor"
+        )
     if isinstance(values, np.ma.MaskedArray):
         raise TypeError(f"{name} is a masked array; fill what is masked, or drop it")
     try:
