@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from fastnn.c_export import to_c
 from fastnn.callbacks import Checkpoint, EarlyStopping
-from fastnn.engine import DivergenceError
+from fastnn.fleet import Fleet
 from fastnn.history import History
 from fastnn.network import Network
-from fastnn.onnx_export import to_onnx
+from fastnn.onnx import to_onnx
 from fastnn.optimizers import SGD, Adam, AdamW, constant, cosine, step_decay, warm_up
 from fastnn.storage import ModelFileError
+from fastnn.trainer import DivergenceError
+from fastnn.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from fastnn.estimators import MLPClassifier, MLPRegressor
-
-__version__ = "0.1.0.dev0"
+    from fastnn.pipeline import load_pipeline
+    from fastnn.tabular import TabularClassifier, TabularRegressor
 
 __all__ = [
     "SGD",
@@ -24,23 +27,40 @@ __all__ = [
     "Checkpoint",
     "DivergenceError",
     "EarlyStopping",
+    "Fleet",
     "History",
     "MLPClassifier",
     "MLPRegressor",
     "ModelFileError",
     "Network",
+    "TabularClassifier",
+    "TabularRegressor",
     "constant",
     "cosine",
+    "load_pipeline",
     "step_decay",
+    "to_c",
     "to_onnx",
     "warm_up",
 ]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 def __getattr__(name: str) -> Any:
-    """The estimators, when somebody asks for them: they import scikit-learn, which takes a second."""
+    """What is imported when somebody asks for it: estimators import scikit-learn, which takes a second."""
     if name in ("MLPClassifier", "MLPRegressor"):
         from fastnn import estimators
 
         return getattr(estimators, name)
+    if name in ("TabularClassifier", "TabularRegressor"):
+        from fastnn import tabular
+
+        return getattr(tabular, name)
+    if name == "load_pipeline":
+        from fastnn import pipeline
+
+        return pipeline.load_pipeline
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,14 +10,28 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
-from fastnn.options import real, whole
+from fastnn.checks import real, whole
+from fastnn.history import History
+from fastnn.model import Model
 
-if TYPE_CHECKING:
-    from fastnn.training import Run
 
-Callback = Callable[["Run"], "bool | None"]
+class Training(Protocol):
+    """What a callback sees of a run: read all of it, change nothing."""
+
+    network: Model
+    history: History
+    epoch: int
+    epochs: int
+
+    @property
+    def threads(self) -> int: ...
+
+    def save(self, path: str | os.PathLike[str], **more: Any) -> None: ...
+
+
+Callback = Callable[[Any], "bool | None"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +40,9 @@ class EarlyStopping:
 
     The cost is the validation cost where there is validation data, else the training cost. With `restore`
     the network ends with the parameters of its best epoch.
+
+    >>> EarlyStopping(patience=5)
+    EarlyStopping(patience=5, min_delta=0.0, restore=True)
     """
 
     patience: int = 10
@@ -39,7 +56,11 @@ class EarlyStopping:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Write the run to `path` after every `every` epochs: `fit(..., resume=path)` can go on with it."""
+    """Write the run to `path` after every `every` epochs: `fit(..., resume=path)` can go on with it.
+
+    >>> Checkpoint("run.safetensors", every=10)
+    Checkpoint(path='run.safetensors', every=10)
+    """
 
     path: str | os.PathLike[str]
     every: int = 1
@@ -48,6 +69,6 @@ class Checkpoint:
         os.fspath(self.path)
         whole("every", self.every, 1)
 
-    def __call__(self, run: Run) -> None:
+    def __call__(self, run: Training) -> None:
         if run.epoch % self.every == 0:
             run.save(self.path)

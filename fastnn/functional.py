@@ -10,23 +10,21 @@ None for each. An output has the result's shape and dtype, is C-contiguous and o
 "may be" is said may be that input, which it overwrites. A call that raises has written nothing.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike
 
-from fastnn._validation import Array, Call, Csr, choice, class_column, is_sparse
-from fastnn_kernels import activations, affine, backward, costs, optimizers
+from fastnn.call import Call, Outs, Weights, cost_of
+from fastnn.checks import Array, Csr, choice, is_sparse
+from fastnn_kernels import affine, backward, on_arrays
 from fastnn_kernels import matmul as products
 from fastnn_kernels.activations import ACTIVATIONS, SOFTMAX
 from fastnn_kernels.costs import COSTS
+from fastnn_kernels.optimizers import squared_norm as sum_of_squares
 
 Input = ArrayLike
 Out = Array | None
-Outs = Sequence[Array | None] | None
 Scale = float | None
-Weights = ArrayLike | None
 INPUT, WEIGHTS, OUTPUT = "n_samples n_in", "n_in n_out", "n_samples n_out"
 
 
@@ -124,9 +122,9 @@ def activation_forward(Z: Input, name: str, out: Out = None) -> Array:
     call = Call(Z=(Z, "..."))
     (A,) = call.outputs((out,), {"A": "Z"}, A="...")
     if code == SOFTMAX:
-        activations.softmax_forward(_rows(call.arrays["Z"]), _rows(A))
+        on_arrays.softmax_forward(_rows(call.arrays["Z"]), _rows(A))
     else:
-        activations.activation_forward(_rows(call.arrays["Z"]), code, _rows(A))
+        on_arrays.activation_forward(_rows(call.arrays["Z"]), code, _rows(A))
     return A
 
 
@@ -137,7 +135,7 @@ def activation_backward(dA: Input, Z: Input, A: Input, name: str, out: Out = Non
         return softmax_backward(dA, A, out)
     call = Call(dA=(dA, "..."), Z=(Z, "..."), A=(A, "..."))
     (dZ,) = call.outputs((out,), {"dZ": "dA"}, dZ="...")
-    activations.activation_backward(*map(_rows, call.arrays.values()), code, _rows(dZ))
+    on_arrays.activation_backward(*map(_rows, call.arrays.values()), code, _rows(dZ))
     return dZ
 
 
@@ -150,7 +148,7 @@ def softmax_backward(dA: Input, A: Input, out: Out = None) -> Array:
     """dZ = A * (dA - sum of dA * A over the last axis); dZ may be dA."""
     call = Call(dA=(dA, "..."), A=(A, "..."))
     (dZ,) = call.outputs((out,), {"dZ": "dA"}, dZ="...")
-    activations.softmax_backward(*map(_rows, call.arrays.values()), _rows(dZ))
+    on_arrays.softmax_backward(*map(_rows, call.arrays.values()), _rows(dZ))
     return dZ
 
 
@@ -167,7 +165,7 @@ def binary_cross_entropy(
 ) -> tuple[Array, Array]:
     """sum_j log(1 + exp(z)) - z y, with labels y := y (1 - smoothing) + smoothing / 2."""
     options = {"smoothing": smoothing, "scale": scale}
-    return _cost("binary_cross_entropy", {"Z": Z, "Y": Y}, weights, options, out)
+    return cost_of("binary_cross_entropy", {"Z": Z, "Y": Y}, weights, options, out)
 
 
 def softmax_cross_entropy(
@@ -178,35 +176,42 @@ def softmax_cross_entropy(
     Y: (n_samples, n_out), rows that sum to 1, or (n_samples,), the indices of classes.
     """
     options = {"smoothing": smoothing, "scale": scale}
-    return _cost("softmax_cross_entropy", {"Z": Z, "Y": Y}, weights, options, out)
+    return cost_of("softmax_cross_entropy", {"Z": Z, "Y": Y}, weights, options, out)
 
 
 def poisson(
     Z: Input, Y: Input, weights: Weights = None, scale: Scale = None, out: Outs = None
 ) -> tuple[Array, Array]:
     """sum_j exp(z) - y z + (y log y - y), for counts y whose means are exp(z)."""
-    return _cost("poisson", {"Z": Z, "Y": Y}, weights, {"scale": scale}, out)
+    return cost_of("poisson", {"Z": Z, "Y": Y}, weights, {"scale": scale}, out)
 
 
 def squared_error(
     A: Input, Y: Input, weights: Weights = None, scale: Scale = None, out: Outs = None
 ) -> tuple[Array, Array]:
     """sum_j (a - y)^2 / 2."""
-    return _cost("squared_error", {"A": A, "Y": Y}, weights, {"scale": scale}, out)
+    return cost_of("squared_error", {"A": A, "Y": Y}, weights, {"scale": scale}, out)
 
 
 def absolute_error(
     A: Input, Y: Input, weights: Weights = None, scale: Scale = None, out: Outs = None
 ) -> tuple[Array, Array]:
     """sum_j |a - y|."""
-    return _cost("absolute_error", {"A": A, "Y": Y}, weights, {"scale": scale}, out)
+    return cost_of("absolute_error", {"A": A, "Y": Y}, weights, {"scale": scale}, out)
 
 
 def huber(
     A: Input, Y: Input, weights: Weights = None, threshold: float = 1, scale: Scale = None, out: Outs = None
 ) -> tuple[Array, Array]:
     """sum_j d^2 / 2 if |d| <= threshold, else threshold * (|d| - threshold / 2), with d = a - y."""
-    return _cost("huber", {"A": A, "Y": Y}, weights, {"threshold": threshold, "scale": scale}, out)
+    return cost_of("huber", {"A": A, "Y": Y}, weights, {"threshold": threshold, "scale": scale}, out)
+
+
+def quantile(
+    A: Input, Y: Input, weights: Weights = None, scale: Scale = None, out: Outs = None
+) -> tuple[Array, Array]:
+    """sum_j q (y - a) if a < y, else (1 - q) (a - y); Y (n_samples, 2 n_out): y, then the q of each."""
+    return cost_of("quantile", {"A": A, "Y": Y}, weights, {"scale": scale}, out)
 
 
 def cost_backward(
@@ -218,32 +223,7 @@ def cost_backward(
     if choice("activation", activation, ACTIVATIONS).name not in outputs:
         raise ValueError(f"{cost} goes with the activation {' or '.join(outputs)}, not {activation}")
     options = {"smoothing": smoothing, "threshold": threshold, "scale": scale}
-    return _cost(cost, {"Z": Z, "A": A, "Y": Y}, weights, options, out, activation)
-
-
-def _cost(
-    name: str, matrices: dict[str, Any], weights: Weights, options: dict[str, Any], out: Outs,
-    activation: str | None = None,
-) -> tuple[Array, Array]:  # fmt: skip
-    """Cost and delta, the derivative by the first of `matrices`; with an activation, by its Z."""
-    first = next(iter(matrices))
-    labels = matrices["Y"] if name == "softmax_cross_entropy" and np.ndim(matrices["Y"]) == 1 else None
-    inputs = {key: (value, OUTPUT) for key, value in matrices.items() if key != "Y" or labels is None}
-    if weights is not None:
-        inputs["weights"] = (weights, "n_samples")
-    call = Call(**inputs)
-    if labels is not None:
-        call.arrays["Y"] = class_column(call, "Y", labels)
-    if options["scale"] is None:
-        options["scale"] = 1 / call.size("n_samples")
-    results = call.outputs(out, cost="n_samples", **{f"d{first}": OUTPUT})
-    arrays = [call.arrays[key] for key in matrices] + [call.arrays.get("weights", np.empty(0, call.dtype))]
-    if activation is None:
-        getattr(costs, name)(*arrays, *call.numbers(options), *results)
-    else:
-        codes = COSTS[name].code, ACTIVATIONS[activation].code
-        costs.cost_backward(*arrays, *codes, *call.numbers(options), *results)
-    return results[0], results[1]
+    return cost_of(cost, {"Z": Z, "A": A, "Y": Y}, weights, options, out, activation)
 
 
 # Optimizers. They overwrite the moments and params; all arrays have one shape, whatever it is, and
@@ -290,9 +270,9 @@ def _step(name: str, grads: Input, options: dict[str, float], **state: Array) ->
     call = Call(grads=(grads, "..."), **{key: (array, "...") for key, array in state.items()})
     results = call.outputs(tuple(state.values()), {x: x for x in state}, **dict.fromkeys(state, "..."))
     arrays = [array.reshape(-1) for array in (call.arrays["grads"], *results)]
-    getattr(optimizers, name)(arrays[0], *call.numbers(options), *arrays[1:])
+    getattr(on_arrays, name)(arrays[0], *call.numbers(options), *arrays[1:])
 
 
 def squared_norm(grads: Input) -> float:
     """Sum of the squares, in float64."""
-    return float(optimizers.squared_norm(Call(grads=(grads, "...")).arrays["grads"].reshape(-1)))
+    return float(sum_of_squares(array := Call(grads=(grads, "...")).arrays["grads"], array.size))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.options import real
+from fastnn.checks import meant, real
 from fastnn_kernels import optimizers as kernels
 
 # Learning rate of each of a run's steps, from the steps' numbers (0, 1, ...) and the steps of an epoch.
@@ -23,7 +23,11 @@ Rate = float | Schedule
 
 @dataclass(frozen=True)
 class constant:
-    """The same rate in every step."""
+    """The same rate in every step.
+
+    >>> constant(0.1)(np.arange(2), 1)
+    array([0.1, 0.1])
+    """
 
     rate: float
 
@@ -36,7 +40,11 @@ class constant:
 
 @dataclass(frozen=True)
 class step_decay:
-    """rate * factor^k after k times `every` epochs."""
+    """rate * factor^k after k times `every` epochs.
+
+    >>> step_decay(0.1, every=2)(np.arange(4), 1)  # four epochs of one step
+    array([0.1 , 0.1 , 0.05, 0.05])
+    """
 
     rate: float
     factor: float = 0.5
@@ -53,7 +61,11 @@ class step_decay:
 
 @dataclass(frozen=True)
 class cosine:
-    """Half a cosine wave from `rate` down to `final` over `epochs`, then `final`."""
+    """Half a cosine wave from `rate` down to `final` over `epochs`, then `final`.
+
+    >>> cosine(0.1, epochs=2)(np.arange(4), 1).round(6)
+    array([0.1 , 0.05, 0.  , 0.  ])
+    """
 
     rate: float
     epochs: float
@@ -71,7 +83,11 @@ class cosine:
 
 @dataclass(frozen=True)
 class warm_up:
-    """A straight line from zero over the first `epochs`, times what `after` says."""
+    """A straight line from zero over the first `epochs`, times what `after` says.
+
+    >>> warm_up(2, after=0.1)(np.arange(3), 1)
+    array([0.05, 0.1 , 0.1 ])
+    """
 
     epochs: float
     after: Rate
@@ -85,18 +101,50 @@ class warm_up:
         return as_schedule(self.after)(steps, per_epoch) * rise
 
 
+def is_list(value: Any) -> bool:
+    """Whether it is an array: of one number for each member of a fleet."""
+    return isinstance(value, np.ndarray) and value.ndim > 0
+
+
+def _check(name: str, value: Any, low: float = 0.0, high: float = np.inf) -> None:
+    """A number, or an array of them: one for each member of a fleet."""
+    if is_list(value) and np.ndim(value) != 1:
+        raise ValueError(f"{name} has shape {np.shape(value)}; give a number, or an array of one a member")
+    for number in value if is_list(value) else [value]:
+        real(name, number, low, high)
+
+
 def as_schedule(rate: Rate) -> Schedule:
     return rate if callable(rate) else constant(real("lr", rate))
 
 
 @dataclass(frozen=True)
 class Optimizer:
-    """The base of all optimizers: `lr` is a number or a schedule."""
+    """The base of all optimizers: `lr` is a number or a schedule.
 
-    lr: Rate = 1e-3
+    For a `Fleet` any number of an optimizer may be an array of one for each member.
+    """
+
+    lr: Rate | Any = 1e-3
 
     def __post_init__(self) -> None:
-        as_schedule(self.lr)
+        if is_list(self.lr):
+            _check("lr", self.lr)
+        else:
+            as_schedule(self.lr)
+
+    @property
+    def n_members(self) -> int | None:
+        """The members of the fleet that it is for; None if no number is an array."""
+        lengths = {f.name: len(x) for f in fields(self) if is_list(x := getattr(self, f.name))}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(f"the arrays of {type(self).__name__} differ in length: {lengths}")
+        return next(iter(lengths.values()), None)
+
+    def of(self, member: int) -> Optimizer:
+        """The optimizer of one member of a fleet."""
+        own = {f.name: getattr(self, f.name) for f in fields(self) if is_list(getattr(self, f.name))}
+        return replace(self, **{name: float(values[member]) for name, values in own.items()})
 
     @property
     def kernel(self) -> str:
@@ -134,7 +182,11 @@ class Optimizer:
 
 @dataclass(frozen=True)
 class SGD(Optimizer):
-    """W -= lr * dW, or with a velocity: v = momentum * v - lr * dW, W += v (Nesterov: a step ahead)."""
+    """W -= lr * dW, or with a velocity: v = momentum * v - lr * dW, W += v (Nesterov: a step ahead).
+
+    >>> SGD(0.1, momentum=0.9)
+    SGD(lr=0.1, momentum=0.9, nesterov=False)
+    """
 
     lr: Rate = 1e-2
     momentum: float = 0.0
@@ -142,11 +194,11 @@ class SGD(Optimizer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        real("momentum", self.momentum, 0, 1)
+        _check("momentum", self.momentum, 0, 1)
 
     @property
     def kernel(self) -> str:
-        if self.momentum == 0:
+        if not np.any(self.momentum):
             return "sgd"
         return "nesterov" if self.nesterov else "momentum"
 
@@ -157,7 +209,11 @@ class SGD(Optimizer):
 
 @dataclass(frozen=True)
 class Adam(Optimizer):
-    """Steps of the running mean of the gradient over the root of that of its square, bias-corrected."""
+    """Steps of the running mean of the gradient over the root of that of its square, bias-corrected.
+
+    >>> Adam(lr=cosine(0.01, epochs=20)).learning_rates(np.arange(2), 1).round(6)
+    array([0.01    , 0.009938])
+    """
 
     beta1: float = 0.9
     beta2: float = 0.999
@@ -165,9 +221,9 @@ class Adam(Optimizer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        real("beta1", self.beta1, 0, 1)
-        real("beta2", self.beta2, 0, 1)
-        real("epsilon", self.epsilon)
+        _check("beta1", self.beta1, 0, 1)
+        _check("beta2", self.beta2, 0, 1)
+        _check("epsilon", self.epsilon)
 
     kernel = "adam"
 
@@ -185,13 +241,17 @@ class Adam(Optimizer):
 
 @dataclass(frozen=True)
 class AdamW(Adam):
-    """Adam with decoupled weight decay: W also shrinks by lr * weight_decay in each step; b does not."""
+    """Adam with decoupled weight decay: W also shrinks by lr * weight_decay in each step; b does not.
+
+    >>> AdamW(0.01).corrected(np.arange(1), 1)[0, 2]
+    np.float64(0.0001)
+    """
 
     weight_decay: float = 1e-2
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        real("weight_decay", self.weight_decay)
+        _check("weight_decay", self.weight_decay)
 
     def corrected(self, steps: NDArray[np.int64], per_epoch: int) -> NDArray[np.float64]:
         result = super().corrected(steps, per_epoch)
@@ -199,17 +259,39 @@ class AdamW(Adam):
         return result
 
 
+@dataclass(frozen=True)
+class Rule(Optimizer):
+    """An optimizer of the compiled loop, whose rates come with each training."""
+
+    name: str = "sgd"
+    decay_rates: tuple[float, float] = (0.0, 0.0)
+
+    @property
+    def kernel(self) -> str:
+        return self.name
+
+    @property
+    def betas(self) -> tuple[float, float]:
+        return self.decay_rates
+
+
 OPTIMIZERS: dict[str, type[Optimizer]] = {"sgd": SGD, "adam": Adam, "adamw": AdamW}
 
 
 def as_optimizer(optimizer: Optimizer | str) -> Optimizer:
-    """The optimizer itself, or the one of this name with its default settings."""
+    """The optimizer itself, or the one of this name with its default settings; of a single network."""
     if isinstance(optimizer, Optimizer):
+        if optimizer.n_members is not None:
+            raise ValueError(
+                f"{type(optimizer).__name__} has numbers for {optimizer.n_members} members of a Fleet; "
+                "a Network takes single ones"
+            )
         return optimizer
     if isinstance(optimizer, str) and optimizer in OPTIMIZERS:
         return OPTIMIZERS[optimizer]()
     raise ValueError(
         f"unknown optimizer {optimizer!r}: expected {', '.join(OPTIMIZERS)}, or an Optimizer like Adam()"
+        f"{meant(optimizer, OPTIMIZERS)}"
     )
 
 

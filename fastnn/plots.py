@@ -8,56 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.data import Array
-from fastnn.history import History
+from fastnn.checks import Array, whole
+from fastnn.curves import axes, learning_curves, pyplot
 from fastnn.network import Network
-from fastnn.options import whole
 
-try:
-    from matplotlib import pyplot
-    from matplotlib.ticker import MaxNLocator
-except ImportError as error:
-    raise ImportError("fastnn.plots needs matplotlib: pip install 'fastnn[plot]'") from error
-
-CURVES = {
-    "cost": "training cost",
-    "val_cost": "validation cost",
-    "val_score": "validation score",
-    "loss_curve_": "training cost",
-    "validation_loss_curve_": "validation cost",
-    "validation_scores_": "validation score",
-}
-NO_CURVES = ("lr", "seconds", "stopped")  # the other entries of a History
-
-
-def learning_curves(history: Any, ax: Any = None, *, label: str = "") -> Any:
-    """Costs over the epochs, solid, and scores, dashed, on an axis at the right.
-
-    history: what `fit` returned, or a fitted estimator, or a dict of curves. In a dict the names tell:
-    "test_cost" is drawn as "test cost", and what is neither a cost nor a loss is a score.
-    label: stands before each name in the legend, to tell runs on the same Axes apart.
-    """
-    curves = _curves(history)
-    ax = _axes(ax)
-    costs = [name for name in curves if name.endswith(("cost", "loss"))]
-    right = _right_axis(ax) if 0 < len(costs) < len(curves) else ax
-    first = len({line.get_color() for line in (*ax.lines, *right.lines)})
-    colors: dict[str, str] = {}
-    for name, values in curves.items():
-        of_what, _, kind = name.rpartition(" ")
-        side, line = (ax, "-") if name in costs else (right, "--")
-        color = colors.setdefault(of_what, f"C{(first + len(colors)) % 10}")
-        marker = "." if len(values) == 1 else ""
-        text, epochs = f"{label} {name}".strip(), range(1, len(values) + 1)
-        side.plot(epochs, values, label=text, color=color, linestyle=line, marker=marker)
-        side.set_ylabel(kind)
-    ax.set_xlabel("epoch")
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    if right is ax:
-        ax.legend()
-    else:  # costs fall, scores rise: what they leave free is the middle
-        ax.legend(handles=[*ax.lines, *right.lines], loc="center right")
-    return ax
+__all__ = ["decision_boundary", "hidden_size_panel", "learning_curves", "weight_images"]
 
 
 def decision_boundary(model: Any, X: Any, y: Any, ax: Any = None, *, resolution: int = 300) -> Any:
@@ -77,7 +32,7 @@ def decision_boundary(model: Any, X: Any, y: Any, ax: Any = None, *, resolution:
     points = np.stack(np.meshgrid(across, up), axis=-1).reshape(-1, 2)
     names = list(getattr(X, "columns", ("feature 1", "feature 2")))
     classes, scores = _class_scores(model, type(X)(points, columns=names) if X is not plane else points, y)
-    ax = _axes(ax)
+    ax = axes(ax)
     for number, name in enumerate(classes):
         color = f"C{number % 10}"
         lead = scores[:, number] - np.delete(scores, number, axis=1).max(axis=1)
@@ -148,7 +103,7 @@ def weight_images(
         tiles.reshape(rows, columns, height + 1, width + 1).swapaxes(1, 2).reshape(rows * (height + 1), -1)
     )
     largest = np.abs(W[:, :shown]).max()
-    ax = _axes(ax)
+    ax = axes(ax)
     drawn = ax.imshow(image[:-1, :-1], cmap="RdBu", vmin=-largest, vmax=largest, interpolation="nearest")
     ax.figure.colorbar(drawn, ax=ax, label="weight")
     ax.set(facecolor="0.8", xticks=[], yticks=[])
@@ -156,49 +111,6 @@ def weight_images(
         f"weights into {shown} of {n_units} units" if shown < n_units else f"weights into {n_units} units"
     )
     return ax
-
-
-def _axes(ax: Any) -> Any:
-    return pyplot.subplots(layout="constrained")[1] if ax is None else ax
-
-
-def _right_axis(ax: Any) -> Any:
-    """The axis of the scores, at the right of `ax`: that of an earlier run, or a new one."""
-    for other in ax.get_shared_x_axes().get_siblings(ax):
-        if other is not ax and other.get_position().bounds == ax.get_position().bounds:
-            return other
-    right = ax.twinx()
-    ax.set_zorder(right.get_zorder() + 1)  # the legend above all lines
-    ax.patch.set_visible(False)
-    return right
-
-
-def _curves(history: Any) -> dict[str, Array]:
-    """The curves of a history, by the names that the legend gives them."""
-    if isinstance(history, History):
-        found = history.to_dict()
-    elif isinstance(history, Mapping):
-        found = dict(history)
-    else:
-        found = {name: getattr(history, name, None) for name in CURVES if name.endswith("_")}
-    curves = {}
-    for name, given in found.items():
-        if name in NO_CURVES or given is None:
-            continue
-        try:
-            values = np.asarray(given, dtype=float)
-        except (TypeError, ValueError):
-            values = np.empty(())
-        if values.ndim != 1:
-            raise ValueError(f"the curve {name!r} is {given!r}; give a list of numbers, one for each epoch")
-        if values.size:
-            curves[CURVES.get(name, str(name).replace("_", " "))] = values
-    if not curves:
-        raise ValueError(
-            f"this {type(history).__name__} holds no curves: give what fit returned, an estimator with "
-            "loss_curve_ (lbfgs keeps none), or a dict of lists"
-        )
-    return curves
 
 
 def _samples(X: Any, y: Any) -> tuple[Any, Array]:

@@ -7,14 +7,14 @@ Shapes: X (n_samples, n_in), W (n_in, n_out), b (n_out,), Z, A, Y (n_samples, n_
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import erf
 
-Array = NDArray[Any]
+from fastnn.checks import Array
 
+SELU = 1.0507009873554805, 1.6732632423543772  # its scale and its alpha
 
 # Activations: A = g(Z), and dZ = dA * g'(Z) with g' taken from Z and A.
 
@@ -40,16 +40,8 @@ def normal_cdf(Z: Array) -> Array:
     return 0.5 + 0.5 * erf(Z * np.sqrt(0.5).astype(Z.dtype))
 
 
-def gelu(Z: Array) -> Array:
-    return Z * normal_cdf(Z)
-
-
 def gelu_derivative(Z: Array, A: Array) -> Array:
     return normal_cdf(Z) + Z * np.exp(-0.5 * Z * Z) / np.sqrt(2 * np.pi).astype(Z.dtype)
-
-
-def silu(Z: Array) -> Array:
-    return Z * sigmoid(Z)
 
 
 def silu_derivative(Z: Array, A: Array) -> Array:
@@ -61,6 +53,11 @@ def softplus(Z: Array) -> Array:
     return np.maximum(Z, 0) + np.log1p(np.exp(-np.abs(Z)))
 
 
+def mish_derivative(Z: Array, A: Array) -> Array:
+    t = np.tanh(softplus(Z))
+    return t + Z * ((1 - t) * (1 + t)) * sigmoid(Z)
+
+
 def step(A: Array, low: float) -> Array:
     """1 where A > 0, `low` where A <= 0, NaN where A is."""
     return np.where(A > 0, 1, np.where(A <= 0, low, A)).astype(A.dtype)
@@ -69,6 +66,9 @@ def step(A: Array, low: float) -> Array:
 def softmax(Z: Array) -> Array:
     e = np.exp(Z - Z.max(axis=1, keepdims=True))
     return e / e.sum(axis=1, keepdims=True)
+
+
+softmax_forward = softmax
 
 
 class Activation(NamedTuple):
@@ -83,11 +83,16 @@ ACTIVATIONS = {
     "relu": Activation(relu, lambda Z, A: step(A, 0)),
     "leaky_relu": Activation(leaky_relu, lambda Z, A: step(A, 0.01)),
     "elu": Activation(elu, lambda Z, A: np.where(A > 0, 1, A + 1)),
-    "gelu": Activation(gelu, gelu_derivative),
-    "silu": Activation(silu, silu_derivative),
+    "gelu": Activation(lambda Z: Z * normal_cdf(Z), gelu_derivative),
+    "silu": Activation(lambda Z: Z * sigmoid(Z), silu_derivative),
     "softplus": Activation(softplus, lambda Z, A: -np.expm1(-A)),
     "exp": Activation(np.exp, lambda Z, A: A),
     "softmax": Activation(softmax, None),
+    "selu": Activation(
+        lambda Z: np.asarray(SELU[0] * np.where(Z > 0, Z, SELU[1] * np.expm1(np.minimum(Z, 0))), Z.dtype),
+        lambda Z, A: np.where(A > 0, SELU[0], A + SELU[0] * SELU[1]).astype(A.dtype),
+    ),
+    "mish": Activation(lambda Z: Z * np.tanh(softplus(Z)), mish_derivative),
 }
 
 
@@ -98,10 +103,6 @@ def activation_forward(Z: Array, name: str) -> Array:
 def activation_backward(dA: Array, Z: Array, A: Array, name: str) -> Array:
     derivative = ACTIVATIONS[name].derivative
     return softmax_backward(dA, A) if derivative is None else dA * derivative(Z, A)
-
-
-def softmax_forward(Z: Array) -> Array:
-    return softmax(Z)
 
 
 def softmax_backward(dA: Array, A: Array) -> Array:
@@ -158,12 +159,15 @@ def huber(
     return weigh(costs, np.clip(A - Y, -threshold, threshold), weights, scale)
 
 
-CostFunction = Callable[..., tuple[Array, Array]]
-SMOOTHED: dict[str, CostFunction] = {
-    "binary_cross_entropy": binary_cross_entropy,
-    "softmax_cross_entropy": softmax_cross_entropy,
-}
-FROM_OUTPUT: dict[str, CostFunction] = {"squared_error": squared_error, "absolute_error": absolute_error}
+def quantile(A: Array, Y: Array, weights: Array | None = None, scale: float = 1) -> tuple[Array, Array]:
+    """Y (n_samples, 2 n_out): the numbers, then the quantile of each."""
+    y, q = np.hsplit(Y, 2)
+    slope = np.where(A > y, 1 - q, np.where(A < y, -q, A - y))
+    return weigh(slope * (A - y), slope, weights, scale)
+
+
+SMOOTHED = {f.__name__: f for f in (binary_cross_entropy, softmax_cross_entropy)}
+FROM_OUTPUT = {f.__name__: f for f in (squared_error, absolute_error, quantile)}
 
 
 def cost_backward(

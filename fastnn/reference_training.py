@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,17 @@ from fastnn.optimizers import SGD, Adam, Optimizer
 from fastnn.reference import Array
 
 Batch = tuple[Array, Array, "Array | None"]  # X, Y, sample weights
+Rounding = Callable[[Array], Array]
+
+
+def bfloat16(x: Array) -> Array:
+    """x in the 8 significant bits of a bfloat16: the nearest number, of two the even one."""
+    fraction, exponent = np.frexp(x)
+    return np.ldexp(np.rint(fraction * 256) / 256, exponent).astype(x.dtype)
+
+
+def as_it_is(x: Array) -> Array:
+    return x
 
 
 def views(params: Array, sizes: Sequence[int]) -> tuple[list[Array], list[Array]]:
@@ -53,26 +64,32 @@ def gradients(
     masks: Sequence[Array | float],
     smoothing: float,
     threshold: float,
+    rounded: Rounding = as_it_is,
 ) -> tuple[float, Array]:
-    """Mean cost of a batch and its flat gradient; outputs of hidden layer l are multiplied by masks[l]."""
+    """Mean cost of a batch and its flat gradient; outputs of hidden layer l are multiplied by masks[l].
+
+    rounded: what is done to weights, inputs and deltas before they are multiplied.
+    """
     X, Y, sample_weights = batch
     total = len(X) if sample_weights is None else sample_weights.sum()
     weights, biases = views(params, sizes)
-    inputs, Z, A = [X], [], []  # of each layer: what it takes, and its own before and after the activation
+    weights = [rounded(W) for W in weights]
+    inputs, Z, A = [rounded(X)], [], []  # of each layer: what it takes, and its own around the activation
     for W, b, name, mask in zip(weights, biases, activations, [*masks, 1.0], strict=True):
         Z.append(reference.affine_forward(inputs[-1], W, b))
         A.append(reference.activation_forward(Z[-1], name))
-        inputs.append(A[-1] * mask)
+        inputs.append(rounded(A[-1] * mask))
     costs, dZ = reference.cost_backward(
         Z[-1], A[-1], Y, sample_weights, cost, activations[-1], smoothing, threshold, 1 / total
     )
-    parts: list[Array] = []
+    dZ, parts = rounded(dZ), list[Array]()
     for layer in reversed(range(len(weights))):
         dW, db, dX = reference.affine_backward(inputs[layer], weights[layer], dZ)
         parts = [dW.ravel(), db, *parts]
         if layer > 0:
             dA = dX * masks[layer - 1]
             dZ = reference.activation_backward(dA, Z[layer - 1], A[layer - 1], activations[layer - 1])
+            dZ = rounded(dZ)
     return float(costs.sum() / total), np.concatenate(parts)
 
 
@@ -118,11 +135,13 @@ def train(
     threshold: float = 1.0,
     dropout: Sequence[float] = (),
     seed: int = 0,
+    rounded: Rounding = as_it_is,
 ) -> tuple[Array, list[float]]:
     """The parameters after a step for each batch, and each batch's cost before its step, penalty included.
 
     sizes: widths from inputs to outputs; activations: of each layer; dropout: share that each hidden layer
-    leaves out, with masks that follow from `seed`; steps_per_epoch: what schedules take for an epoch.
+    leaves out, with masks that follow from `seed`; steps_per_epoch: what schedules take for an epoch;
+    rounded: see `gradients`.
     """
     is_weight = np.zeros(params.size)
     for W in views(is_weight, sizes)[0]:
@@ -136,7 +155,7 @@ def train(
             dropout_mask((len(batch[0]), n_units), share, seed, step, layer) if share > 0 else 1.0
             for layer, (n_units, share) in enumerate(zip(sizes[1:-1], dropout, strict=True))
         ]
-        mean, grads = gradients(params, sizes, activations, cost, batch, masks, smoothing, threshold)
+        mean, grads = gradients(params, sizes, activations, cost, batch, masks, smoothing, threshold, rounded)
         costs.append(mean + 0.5 * l2 * float(np.sum(is_weight * params**2)))
         length = np.sqrt(reference.squared_norm(grads))
         clip = 1.0 if clip_norm is None else min(1.0, clip_norm / max(length, 1e-300))

@@ -1,69 +1,136 @@
-"""A run of training: its epochs, its best parameters, and its checkpoint."""
+"""A run of a network's training: its epochs, its best parameters, and its checkpoint."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from fastnn.callbacks import EarlyStopping
-from fastnn.data import Array, Chunk
-from fastnn.engine import DivergenceError, Settings, Trainer
+from fastnn.bar import Bar
+from fastnn.callbacks import Callback, EarlyStopping
+from fastnn.checkpoints import SavedRun
+from fastnn.checks import Array, require_whole
+from fastnn.data import Rows
+from fastnn.epochs import Epochs
 from fastnn.history import History
-from fastnn.storage import SavedRun, write
+from fastnn.model import Model
+from fastnn.orders import shuffled
+from fastnn.plan import Plan, Settings
+from fastnn.precision import BFLOAT16
+from fastnn.remarks import remark, spread
+from fastnn.scores import Sums, alone
+from fastnn.storage import write
+from fastnn.trainer import DivergenceError, Trainer
 
-if TYPE_CHECKING:
-    from fastnn.network import Network
 
-Report = Callable[[int, float], None]  # steps of a slice, and their mean cost
+@dataclass(frozen=True)
+class Samples:
+    """The rows of a run: in each epoch the same or, if n_rows is None, read anew; and those held out.
+
+    shape: what a trainer's memory depends on: number of targets, whether rows have weights, whether X is CSR.
+    """
+
+    read: Callable[[], Iterable[Rows]]
+    n_rows: int | None
+    shape: tuple[int, bool, bool]
+    held_out: Rows | None
 
 
-class Run:
+@dataclass(frozen=True)
+class Watch:
+    """What is done between epochs, and how rows are ordered."""
+
+    rule: EarlyStopping | None = None
+    callbacks: Sequence[Callback] = ()
+    progress: bool = False
+    shuffle: bool = True
+    interrupt: str = "stop"
+
+
+class Run(Epochs):
     """A run of training: what callbacks see, and what a checkpoint holds.
 
     `network`, `history`, `epoch` (epochs finished) and `epochs` (epochs wanted) are for callbacks to read.
     """
 
+    add: Sums = staticmethod(alone)  # what sums over held-out rows are put through
+    remarks = True  # on what went wrong
+
     def __init__(
-        self, network: Network, settings: Settings, epochs: int, n_targets: int, weighted: bool
+        self,
+        network: Model,
+        settings: Settings,
+        epochs: int,
+        samples: Samples,
+        watch: Watch,
+        earlier: Run | None = None,
     ) -> None:
-        self.network, self.epochs = network, epochs
-        self.history = History()
-        self.epoch = 0
-        self.per_epoch = 1  # the steps that schedules count as an epoch
+        """With `earlier` it goes on from that run, if it was one with the same kind of optimizer."""
+        self.network, self.settings, self.samples, self.watch = network, settings, samples, watch
+        self.history, self.epoch, self.epochs = History(), 0, epochs
         self.best_cost, self.best_epoch = np.inf, 0
         self.best_params: Array | None = None
-        self._settings, self._shape = settings, (n_targets, weighted)
-        self._start(int(np.random.SeedSequence([network.seed, network.epochs_trained]).generate_state(1)[0]))
+        self.seed: int
+        self._finished = 0  # epochs, when those that are being trained began
+        self._bar: Bar | None = None
+        if earlier is not None and earlier.settings.optimizer.kernel == settings.optimizer.kernel:
+            self.seed, trainer = earlier.seed, earlier.trainer
+            if (earlier.settings, earlier.samples.shape) != (settings, samples.shape):
+                trainer = self.new_trainer()
+                trainer.go_on(earlier.trainer.moments, earlier.trainer.steps_done)
+            self._take_over(earlier)
+            self.epochs, self.history.stopped = self.epoch + epochs, None
+        else:
+            key = [network.seed, network.epochs_trained]
+            self.seed = int(np.random.SeedSequence(key).generate_state(1)[0])
+            trainer = self.new_trainer()
+        super().__init__(trainer, network.params, samples.n_rows)
+        self.raises = watch.interrupt == "raise"
 
-    def _start(self, seed: int) -> None:
-        """A trainer whose dropout masks follow from `seed`."""
-        self._seed = seed
-        network = self.network
-        self._trainer = Trainer(
-            network._layers, network.params, network.cost, *self._shape, seed, self._settings
-        )
+    def plan(self, in_parts: bool = False) -> Plan:
+        """The plan of a trainer whose dropout masks follow from the run's seed."""
+        network, (n_targets, weighted, sparse) = self.network, self.samples.shape
+        options = n_targets, weighted, self.seed, self.settings, sparse
+        bfloat16 = network.precision == BFLOAT16
+        about = network.layers, network.dtype, network.cost, *options
+        return Plan(*about, bfloat16=bfloat16, in_parts=in_parts)
+
+    def new_trainer(self) -> Trainer:
+        return Trainer(self.plan(), self.network.params)
+
+    def _take_over(self, record: SavedRun | Run) -> None:
+        self.epoch, self.history = record.epoch, record.history
+        self.best_cost, self.best_epoch = record.best_cost, record.best_epoch
+        self.best_params = record.best_params
 
     @property
     def threads(self) -> int:
         """The number of threads that this run uses."""
-        return self._trainer.workers
+        return int(self.trainer.workers)
+
+    @property
+    def _most_threads(self) -> int | None:
+        return None if isinstance(self.settings.threads, str) else self.settings.threads
 
     def save(self, path: str | os.PathLike[str], **more: Any) -> None:
         """Write a checkpoint, atomically: `fit(..., resume=path)` goes on as if nothing had happened.
 
         `more`: what else its description is to hold, for JSON.
         """
-        arrays = {"params": self.network.params, "moments": self._trainer.moments}
+        arrays = {"params": self.network.params, "moments": self.trainer.moments}
         if self.best_params is not None:
             arrays["best_params"] = self.best_params
         state = {
-            "optimizer": type(self._settings.optimizer).__name__,
+            "optimizer": type(self.settings.optimizer).__name__,
             "epoch": self.epoch,
-            "steps": self._trainer.steps_done,
-            "seed": self._seed,
+            "steps": self.trainer.steps_done,
+            "seed": self.seed,
             "best_cost": self.best_cost,
             "best_epoch": self.best_epoch,
             "history": self.history.to_dict(),
@@ -72,88 +139,86 @@ class Run:
 
     def restore(self, saved: SavedRun) -> None:
         """Go on from a checkpoint of a run of the same network with the same optimizer."""
-        mine = type(self._settings.optimizer).__name__
-        if (saved.optimizer, saved.moments.shape) != (mine, self._trainer.moments.shape):
+        mine = type(self.settings.optimizer).__name__
+        if (saved.optimizer, saved.moments.shape) != (mine, self.trainer.moments.shape):
             other = "other settings of it" if saved.optimizer == mine else mine
             raise ValueError(f"{saved.path!r} is the checkpoint of a run with {saved.optimizer}, not {other}")
-        self._start(saved.seed)
+        self.seed = saved.seed
+        self.trainer = self.new_trainer()
+        self.trainer.go_on(saved.moments, saved.steps)
+        self._take_over(saved)
         self.network.params[:] = saved.network.params
         self.network.seed, self.network.epochs_trained = saved.network.seed, saved.network.epochs_trained
-        self._trainer.moments[:] = saved.moments
-        self._trainer.steps_done = saved.steps
-        self.epoch, self.history = saved.epoch, saved.history
-        self.best_cost, self.best_epoch = saved.best_cost, saved.best_epoch
-        self.best_params = saved.best_params
+        self._note_best()  # it may have been at its end already
 
-    def follow(self, run: Run) -> None:
-        """Go on from an earlier run of the same network with the same kind of optimizer."""
-        self._start(run._seed)
-        self._trainer.moments[:] = run._trainer.moments
-        self._trainer.steps_done = run._trainer.steps_done
-        self.epoch, self.history = run.epoch, run.history
-        self.best_cost, self.best_epoch, self.best_params = run.best_cost, run.best_epoch, run.best_params
+    # What the driver asks
 
-    def train_epochs(
-        self,
-        chunks: Callable[[], Iterable[Chunk]],
-        count: int,
-        shuffle: bool,
-        report: Report,
-    ) -> Array:
-        """`count` passes over the chunks, one where there are several chunks; the mean cost of each.
+    def undecided(self) -> int:
+        if self.history.stopped is not None:
+            return 0
+        watched = self._bar is not None or self.watch.rule is not None or self.watch.callbacks
+        if watched or self.samples.n_rows is None or self.samples.held_out is not None:
+            return min(1, max(0, self.epochs - self.epoch))
+        return max(0, self.epochs - self.epoch)
 
-        If it diverges, fewer are tried; a single one raises, and leaves the state as it was before it.
-        """
-        network, trainer, costs, rows = self.network, self._trainer, np.zeros(count), 0
-        before = trainer.snapshot()
-        try:
-            for number, chunk in enumerate(chunks()):
-                rows += len(chunk[0])
-                costs += self._train_chunk(chunk, number, count, shuffle, report)
-            if not np.isfinite(network.params).all():
-                raise DivergenceError("the parameters are no longer finite: use a smaller learning rate")
-        except DivergenceError as error:
-            trainer.restore(before)
-            if count > 1:
-                return self.train_epochs(chunks, count // 2, shuffle, report)
-            raise DivergenceError(
-                f"epoch {self.epoch + 1}: {error}; the parameters are those before it"
-            ) from None
-        except Exception:  # a chunk that could not be read, or was bad
-            trainer.restore(before)
-            raise
-        if rows == 0:
+    def begin(self) -> None:
+        self._finished = self.epoch
+
+    def parts(self) -> Iterator[Rows]:
+        number = -1
+        for number, rows in enumerate(self.samples.read()):
+            if rows.sparse != self.samples.shape[-1]:
+                kinds = ("dense", "sparse") if rows.sparse else ("sparse", "dense")
+                raise ValueError(f"chunk {number}: X is {kinds[1]}, that of the first chunk {kinds[0]}")
+            require_whole(rows.X)
+            yield rows
+        if number < 0:
             raise ValueError(f"there were no chunks in epoch {self.epoch + 1}; give at least one")
-        self.epoch += count
-        network.epochs_trained += count
-        return costs / rows
 
-    def _train_chunk(self, chunk: Chunk, number: int, count: int, shuffle: bool, report: Report) -> Array:
-        """The sums of the rows' costs in `count` passes over one chunk, the rows in a new order in each."""
-        (X, Y, weights), network, trainer = chunk, self.network, self._trainer
-        n_rows, batch = len(X), self._settings.batch_size
-        starts = np.arange(0, n_rows, batch)
-        spans = np.stack([starts, np.minimum(starts + batch, n_rows)], axis=1)
-        sizes = spans[:, 1] - spans[:, 0]
-        order = np.arange(n_rows)
-        if shuffle and n_rows > batch:  # one batch has no order
-            order = np.tile(order, (count, 1))
-            for epoch in range(count):
-                key = [network.seed, network.epochs_trained + epoch, number]
-                np.random.default_rng(key).shuffle(order[epoch])
-            order, ends = order.ravel(), np.arange(count) * n_rows
-        else:
-            ends = np.zeros(count, np.int64)
-        spans = (ends[:, None, None] + spans).reshape(-1, 2)
-        if number == 0:
-            self.per_epoch = len(starts)
-        steps = np.arange(trainer.steps_done, trainer.steps_done + len(spans))
-        rates = self._settings.optimizer.corrected(steps, self.per_epoch)
-        costs = trainer.train(X, Y, weights, order, spans, rates, report).sum(axis=1)
-        return (costs.reshape(count, -1) * sizes).sum(axis=1)
+    def order(self, rows: Rows, part: int, count: int) -> NDArray[np.int64]:
+        order = rows.numbers
+        if not self.watch.shuffle or len(rows) <= self.batch_size:  # one batch has no order
+            return order
+        network, wanted = self.network, (self.epochs - self.epoch) * len(order)
+        return shuffled(order, network.seed, network.epochs_trained, part, count, wanted)
 
-    def note(self, rule: EarlyStopping | None) -> None:
+    def rates(self, n_steps: int, count: int) -> NDArray[np.float64]:
+        steps = np.arange(self.trainer.steps_done, self.trainer.steps_done + n_steps * count)
+        return self.settings.optimizer.corrected(steps, self.per_epoch)
+
+    def report(self, steps: int, cost: float) -> None:
+        if self._bar is not None:
+            done = self.trainer.steps_done - self.steps_before
+            within = 0.0 if self.samples.n_rows is None else min(1.0, done / self.per_epoch)
+            self._bar.show(self.epoch + within, cost=cost, **self._score)
+
+    @property
+    def _score(self) -> dict[str, float]:
+        """The newest validation score, by its name, if there is one."""
+        return {"val_score": scores[-1]} if (scores := self.history.val_score) else {}
+
+    def note(self, costs: Array, seconds: float) -> None:
+        self.epoch += len(costs)
+        self.network.epochs_trained += len(costs)
+        lasts = self.trainer.steps_done - 1 - self.per_epoch * np.arange(len(costs))[::-1]
+        rates = self.settings.optimizer.learning_rates(lasts, self.per_epoch)
+        for cost, rate in zip(costs.sum(axis=1), rates, strict=True):
+            entry = {"cost": float(cost), "seconds": seconds, "lr": float(rate)}
+            if self.samples.held_out is not None:
+                scores = self.network.cost_and_score(self.samples.held_out, self._most_threads, self.add)
+                entry["val_cost"], entry["val_score"] = scores
+            self.history.append(entry)
+        self._note_best()
+        if self._bar is not None:
+            self._bar.show(self.epoch, cost=self.history.cost[-1], **self._score)
+        for callback in self.watch.callbacks:
+            if callback(self):
+                stopped = f"a callback stopped it after epoch {self.epoch}"
+                self.history.stopped = self.history.stopped or stopped
+
+    def _note_best(self) -> None:
         """Compare the newest cost with the best one; it may be time to stop."""
+        rule = self.watch.rule
         if rule is None or not self.history.cost:
             return
         cost = (self.history.val_cost or self.history.cost)[-1]
@@ -162,3 +227,49 @@ class Run:
             self.best_params = self.network.params.copy() if rule.restore else None
         if self.epoch - self.best_epoch >= rule.patience:
             self.history.stopped = f"no better cost in {rule.patience} epochs"
+
+    def diverged(self, error: DivergenceError) -> None:
+        text = f"epoch {self.epoch + 1}: {error}; the parameters are those before it"
+        raise DivergenceError(text) from None
+
+    @property
+    def _keeps_best(self) -> bool:
+        return self.watch.rule is not None and self.watch.rule.restore and self.best_params is not None
+
+    def interrupted(self) -> None:
+        steps, per_epoch = self.trainer.steps_done - self.steps_before, self.per_epoch
+        epochs, batches = divmod(steps, sys.maxsize if self.samples.n_rows is None else per_epoch)
+        within = f"in epoch {self.epoch + epochs + 1} after {batches} batches"
+        when = within if self.epoch == self._finished else f"after epoch {self.epoch}"
+        self.history.stopped = f"interrupted {when}"
+        kept = "best epoch" if self._keeps_best else "last finished slice"
+        text = f"training was {self.history.stopped}; the parameters of the {kept} are kept"
+        if not self.raises:
+            warnings.warn(text, stacklevel=5)
+
+    def train(self) -> History:
+        """All epochs, to the end; the network ends with its best parameters, if they were asked for."""
+        if self.watch.progress:
+            self._bar = Bar(self.epochs, self.epoch)
+        told = 0.0, 0.0
+        if self.samples.n_rows is not None:
+            told = spread(self.network.task, next(iter(self.samples.read())).Y)
+        try:
+            self.drive()
+        except KeyboardInterrupt:
+            self._restore_best()
+            raise
+        finally:
+            if self._bar is not None:
+                self._bar.close()
+                self._bar = None
+            # A network keeps its last run of partial_fit, but not the data.
+            self.samples = replace(self.samples, read=tuple, held_out=None)
+        self._restore_best()
+        if self.remarks:
+            remark(self.history, *told, stacklevel=3)
+        return self.history
+
+    def _restore_best(self) -> None:
+        if self._keeps_best:
+            self.network.params[:] = self.best_params

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import ctypes
-import multiprocessing
 import os
 import sys
-from _thread import allocate_lock, start_new_thread
+from _thread import LockType, allocate_lock, start_new_thread
 from collections.abc import Callable
 from contextlib import suppress
+from types import BuiltinFunctionType
 
-import joblib
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.data import Array
+from fastnn.checks import Array
 from fastnn_kernels.team import ABANDONED
 
 # What `step_seconds` reckons with, and the work below which a further thread may cost more than it does:
@@ -23,12 +22,24 @@ FLOPS_PER_SECOND, SECONDS_PER_PARAMETER, SECONDS_PER_UNIT = 80e9, 0.4e-9, 1e-9
 SECONDS_PER_THREAD = 60e-6
 
 
+# gevent's greenlets, in the place of threads, would wait for each other for ever.
+REAL_THREADS = isinstance(start_new_thread, BuiltinFunctionType)
+# A team's steps are timed beside those of one thread: at first, and again after so many slices.
+RETRY_SLICES = 32
+
+
 class Abandoned(RuntimeError):
     """A worker thread could not be started, or failed."""
 
 
 def available_threads() -> int:
     """The threads that this process may use: its CPU affinity, and the limits that joblib sets in workers."""
+    if not REAL_THREADS:
+        return 1
+    import multiprocessing  # this and joblib take a tenth of a second
+
+    import joblib
+
     # One of a pool of multiprocessing gets one; asked there, joblib warns that it cannot start processes.
     in_pool = multiprocessing.current_process().daemon
     limits = [joblib.cpu_count(), 1 if in_pool else joblib.effective_n_jobs(-1)]
@@ -59,12 +70,10 @@ def step_seconds(layers: Array, rows: int, itemsize: int = 4, sparse: bool = Fal
     return float(in_float32 * itemsize / 4)
 
 
-def worthwhile_threads(
-    layers: Array, rows: int, available: int, itemsize: int = 4, sparse: bool = False
-) -> int:
+def worthwhile_threads(layers: Array, rows: int, itemsize: int = 4, sparse: bool = False) -> int:
     """As many of the available threads as have enough to do in a step over `rows` rows."""
-    by_work = int(step_seconds(layers, rows, itemsize, sparse) / SECONDS_PER_THREAD)
-    return max(1, min(available, by_work, -(-rows // 8)))
+    by_work = min(int(step_seconds(layers, rows, itemsize, sparse) / SECONDS_PER_THREAD), -(-rows // 8))
+    return min(by_work, available_threads()) if by_work > 1 else 1  # asking takes longer than a small fit
 
 
 def run_team(workers: int, team: NDArray[np.int64], work: Callable[[int], int]) -> int:
@@ -73,7 +82,9 @@ def run_team(workers: int, team: NDArray[np.int64], work: Callable[[int], int]) 
     helpers = range(1, workers)
     elsewhere = other_cpus() if helpers else set()
     running = [allocate_lock() for _ in range(workers)]
-    begun, failures = [False] * workers, list[BaseException]()
+    begun, ended, failures = [False] * workers, [False] * workers, list[BaseException]()
+    # Of this call alone: the team's own word is cleared for the next call, which no late helper may enter.
+    over = [False]
 
     def attempt(worker: int) -> int:
         try:
@@ -88,11 +99,12 @@ def run_team(workers: int, team: NDArray[np.int64], work: Callable[[int], int]) 
             if elsewhere:
                 with suppress(OSError):
                     os.sched_setaffinity(0, elsewhere)  # of this thread alone
-            if not team[ABANDONED]:  # else nobody waits for this one, and the memory may be in use again
+            if not over[0]:  # else nobody waits for this one, and the memory may be in use again
                 attempt(worker)
         except BaseException as error:
             failures.append(error)
         finally:
+            ended[worker] = True
             running[worker].release()
 
     try:
@@ -107,9 +119,57 @@ def run_team(workers: int, team: NDArray[np.int64], work: Callable[[int], int]) 
         team[ABANDONED] = 1
         raise
     finally:
-        for worker in helpers:
-            if begun[worker]:
-                running[worker].acquire()
+        over[0] = True
+        wait_for(lambda: [running[w] for w in helpers if begun[w] and not ended[w]])
     if failures:
         raise Abandoned(f"a training thread failed: {failures[0]!r}") from failures[0]
     return status
+
+
+def wait_for(busy: Callable[[], list[LockType]]) -> None:
+    """Until `busy` names nobody's lock any more; a Ctrl-C that comes meanwhile is heard afterwards."""
+    pressed: BaseException | None = None
+    while locks := busy():
+        try:
+            locks[0].acquire(timeout=1)
+        except KeyboardInterrupt as error:
+            pressed = error
+    if pressed is not None:
+        raise pressed
+
+
+class Pace:
+    """How many threads the next slice gets: all of the team, or one where the team is slower.
+
+    That happens while another program takes one of the cores: those who wait for the last of them wait long.
+    The clock decides, not the bits, which are the same for any number.
+    """
+
+    def __init__(self, workers: int, fixed: bool) -> None:
+        self._choices = (workers,) if fixed or workers == 1 else (workers, 1)
+        # What comes first is slow, whoever does it: memory is touched, and a core wakes up.
+        self._trials = [workers, 1, workers] if len(self._choices) > 1 else []
+        self._seconds: dict[int, float] = {}
+        self._slices = 0
+
+    @property
+    def undecided(self) -> bool:
+        """Whether the next slice is to find something out: a short one will do."""
+        return bool(self._trials) or self._retries
+
+    @property
+    def _retries(self) -> bool:
+        return len(self._choices) > 1 and self._slices % RETRY_SLICES == RETRY_SLICES - 1
+
+    def next(self) -> int:
+        """The threads of the next slice."""
+        if self._trials:
+            return self._trials[0]
+        best = min(self._choices, key=lambda workers: self._seconds.get(workers, 0.0))
+        return next(w for w in self._choices if w != best) if self._retries else best
+
+    def note(self, workers: int, seconds: float) -> None:
+        """A step of a slice with so many threads has taken so long."""
+        del self._trials[:1]
+        self._seconds[workers] = seconds
+        self._slices += 1

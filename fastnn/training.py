@@ -1,177 +1,160 @@
-"""The fit loop: epochs, validation, early stopping, callbacks, checkpoints, and what ends a run early."""
+"""From the options of `fit` to a run: everything is checked here, before any work."""
 
 from __future__ import annotations
 
 import os
-import sys
-import time
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from fastnn.callbacks import Callback, Checkpoint, EarlyStopping
-from fastnn.data import Chunk, as_chunk, as_validation, chunk_reader, split_off
-from fastnn.engine import Settings
-from fastnn.history import History
+from fastnn.checkpoints import SavedRun, read_run
+from fastnn.checks import flag, real, whole
+from fastnn.data import ClassWeight, Rows, as_rows, as_validation, chunk_reader, split_off
+from fastnn.model import MOST_EPOCHS, Model
 from fastnn.optimizers import Optimizer, as_optimizer
-from fastnn.options import check_fit
-from fastnn.run import Run
-from fastnn.scores import cost_and_score
-from fastnn.storage import read_run
-
-if TYPE_CHECKING:
-    from fastnn.network import Network
+from fastnn.plan import Settings
+from fastnn.run import Run, Samples, Watch
+from fastnn.task import Task
+from fastnn_kernels.costs import COSTS
 
 
-def fit(
-    network: Network,
-    X: Any,
-    y: Any = None,
-    *,
-    epochs: int = 10,
-    batch_size: int | None = 32,
-    optimizer: Optimizer | str = "adam",
-    l2: float = 0.0,
-    clip_norm: float | None = None,
-    label_smoothing: float = 0.0,
-    sample_weight: Any = None,
-    class_weight: Mapping[int, float] | str | None = None,
-    validation_data: Sequence[Any] | None = None,
-    validation_split: float = 0.0,
-    early_stopping: EarlyStopping | int | None = None,
-    callbacks: Sequence[Callback] = (),
-    checkpoint: Checkpoint | str | os.PathLike[str] | None = None,
-    resume: str | os.PathLike[str] | None = None,
-    progress: bool = False,
-    shuffle: bool = True,
-    threads: int | str = "auto",
-    _partial: bool = False,
-) -> History:
-    """Train the network from its current parameters; returns the History.
+@dataclass(frozen=True)
+class Options:
+    """What `Network.fit` is given besides X and y: see there."""
 
-    X (n_samples, n_in), y (n_samples,) or (n_samples, n_out); class indices or one-hot rows for softmax.
-    With y left out, X is an iterable of chunks (X, y) or (X, y, sample_weight), or a function that returns
-    one; schedules then count the first chunk's batches as an epoch.
+    epochs: int
+    batch_size: int | None
+    optimizer: Optimizer | str
+    l2: float
+    clip_norm: float | None
+    label_smoothing: float
+    sample_weight: Any
+    class_weight: ClassWeight
+    validation_data: Sequence[Any] | None
+    validation_split: float
+    early_stopping: EarlyStopping | int | None
+    callbacks: Sequence[Callback]
+    checkpoint: Checkpoint | str | os.PathLike[str] | None
+    resume: str | os.PathLike[str] | None
+    progress: bool
+    shuffle: bool
+    threads: int | str
+    interrupt: str
+    comm: Any = None
 
-    batch_size: rows of a step, None for all; l2: penalty l2/2 * sum of squared weights (not biases);
-    clip_norm: largest norm of a step's gradient; label_smoothing: share of each label spread over all.
-    class_weight: dict of class to weight, or 'balanced'. validation_data: (X, y) or (X, y, sample_weight);
-    validation_split: share of the rows held out, drawn once from the seed. early_stopping: an EarlyStopping
-    or its patience. checkpoint: a path or Checkpoint written after each epoch; resume: a checkpoint to go
-    on from, seed included, if there is one. threads: a number, or 'auto' for what pays. A Ctrl-C ends the
-    run with a warning and keeps the parameters of the last finished slice: of some 50 ms, or of one step.
-    """
-    check_fit(network.cost, locals())
-    optimizer = as_optimizer(optimizer)
+    def check(self, cost: str) -> None:
+        whole("epochs", self.epochs, 0, MOST_EPOCHS)
+        if self.batch_size is not None:
+            whole("batch_size", self.batch_size, 1)
+        real("l2", self.l2)
+        if self.clip_norm is not None:
+            real("clip_norm", self.clip_norm, above=True)
+        if real("label_smoothing", self.label_smoothing, 0, 1) > 0 and not COSTS[cost].smoothable:
+            costs = ", ".join(name for name, entry in COSTS.items() if entry.smoothable)
+            raise ValueError(f"label_smoothing goes with the costs {costs}, not {cost}")
+        if real("validation_split", self.validation_split, 0, 1) > 0 and self.validation_data is not None:
+            raise ValueError("give validation_data or validation_split, not both")
+        if self.threads != "auto":
+            try:
+                whole("threads", self.threads, 1, 1024)
+            except ValueError as error:
+                raise ValueError(f"{error}, or 'auto'") from None
+        if self.interrupt not in ("stop", "raise"):
+            raise ValueError(f"interrupt={self.interrupt!r} must be 'stop' or 'raise'")
+        flag("shuffle", self.shuffle)
+        flag("progress", self.progress)
+        if not isinstance(self.callbacks, list | tuple) or not all(map(callable, self.callbacks)):
+            raise TypeError(f"callbacks={self.callbacks!r} must be a list of functions that take the run")
+
+    def watch(self) -> Watch:
+        rule, callbacks = self.early_stopping, self.callbacks
+        if rule is not None and not isinstance(rule, EarlyStopping):
+            if isinstance(rule, bool):
+                raise ValueError(f"early_stopping={rule}; give a patience such as 10, or EarlyStopping()")
+            rule = EarlyStopping(rule)
+        if self.checkpoint is not None:
+            saver = self.checkpoint
+            saver = saver if isinstance(saver, Checkpoint) else Checkpoint(saver)
+            if not Path(saver.path).parent.is_dir():
+                raise FileNotFoundError(f"there is no folder for the checkpoint {os.fspath(saver.path)!r}")
+            callbacks = (*callbacks, saver)
+        return Watch(rule, callbacks, self.progress, self.shuffle, self.interrupt)
+
+    def samples(self, task: Task, X: Any, y: Any, seed: int, uniform: bool) -> Samples:
+        """The rows to train on and those held out; `uniform`: in the form that all chunks have."""
+        held_out = None
+        if y is None:
+            if self.sample_weight is not None or self.validation_split:
+                raise ValueError(
+                    "with chunks, give weights in the chunks and held-out data as validation_data"
+                )
+            read = chunk_reader(task, X, self.class_weight, self.epochs)
+            opened = read()
+            first = next(opened, None)  # it tells whether they are sparse
+            begun = [opened] if first is None else [chain([first], opened)]
+            shape = task.n_out, True, first is not None and first.sparse
+            parts: Callable[[], Iterable[Rows]] = lambda: begun.pop() if begun else read()  # noqa: E731
+        else:
+            rows = as_rows(task, (X, y, self.sample_weight), self.class_weight, uniform=uniform)
+            if self.validation_split:
+                rows, held_out = split_off(rows, self.validation_split, seed)
+            shape = rows.Y.shape[1], rows.weights.size > 0, rows.sparse
+            parts = lambda: [rows]  # noqa: E731
+        if self.validation_data is not None:
+            held_out = as_validation(task, self.validation_data)
+        return Samples(parts, None if y is None else len(rows), shape, held_out)
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a run is made of, when all of it is in order."""
+
+    optimizer: Optimizer
+    watch: Watch
+    samples: Samples
+    saved: SavedRun | None
+
+    def settings(self, network: Model, options: Options, batch_size: int, threads: int | str) -> Settings:
+        return Settings(
+            self.optimizer,
+            batch_size,
+            l2=float(options.l2),
+            clip_norm=np.inf if options.clip_norm is None else float(options.clip_norm),
+            label_smoothing=float(options.label_smoothing),
+            huber_threshold=network.huber_threshold,
+            threads=threads if isinstance(threads, str) else int(threads),
+        )
+
+
+def check(network: Model, X: Any, y: Any, options: Options, incremental: bool) -> Checked:
+    """Raise if anything is not in order; the network is left as it is."""
+    options.check(network.cost)
+    optimizer = as_optimizer(options.optimizer)
     optimizer.learning_rates(np.arange(2), 1)  # a schedule that cannot work fails here, not in the loop
-    rule = early_stopping
-    if rule is not None and not isinstance(rule, EarlyStopping):
-        rule = EarlyStopping(rule)
-    if checkpoint is not None:
-        saver = checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint)
-        if not Path(saver.path).parent.is_dir():
-            raise FileNotFoundError(f"there is no folder for the checkpoint {os.fspath(saver.path)!r}")
-        callbacks = (*callbacks, saver)
-    if batch_size is None and (y is None or _partial):
+    watch = options.watch()
+    if options.batch_size is None and (y is None or incremental):
         raise ValueError("batch_size=None must be a number where the data come in chunks")
+    resume = options.resume
     saved = read_run(resume, network) if resume is not None and os.path.exists(resume) else None
-    validation = None
-    if y is None:
-        if sample_weight is not None or validation_split:
-            raise ValueError("with chunks, give weights in the chunks and held-out data as validation_data")
-        chunks = chunk_reader(network, X, class_weight, epochs)
-        shape, capacity = (network.n_out, True), int(batch_size or 0)
-    else:
-        data = as_chunk(network, (X, y, sample_weight), class_weight, uniform=_partial)
-        if validation_split:
-            data, validation = split_off(saved.network if saved else network, data, validation_split)
-        chunks = lambda: iter([data])  # noqa: E731
-        shape, capacity = (data[1].shape[1], data[2].size > 0), int(batch_size or len(data[0]))
-        if not _partial:
-            capacity = min(capacity, len(data[0]))
-    if validation_data is not None:
-        validation = as_validation(network, validation_data)
-    settings = Settings(
-        optimizer,
-        capacity,
-        l2=float(l2),
-        clip_norm=np.inf if clip_norm is None else float(clip_norm),
-        label_smoothing=float(label_smoothing),
-        huber_threshold=network.huber_threshold,
-        threads=threads if threads == "auto" else int(threads),
-    )
-    earlier = network._run if _partial else None
-    if earlier is not None and (earlier._settings, earlier._shape) == (settings, shape):
-        run = earlier
-    else:
-        run = Run(network, settings, epochs, *shape)
-        if earlier is not None and earlier._settings.optimizer.kernel == optimizer.kernel:
-            run.follow(earlier)
-    if saved is not None:
-        run.restore(saved)
-        run.note(rule)  # it may have been at its end already
-    if _partial:
-        network._run, run.epochs, run.history.stopped = run, run.epoch + epochs, None
-    _train(run, chunks, y is not None, shuffle, validation, rule, callbacks, progress)
-    return run.history
+    seed = network.seed if saved is None else saved.network.seed
+    return Checked(optimizer, watch, options.samples(network.task, X, y, seed, incremental), saved)
 
 
-def _train(
-    run: Run,
-    chunks: Callable[[], Iterator[Chunk]],
-    repeatable: bool,
-    shuffle: bool,
-    validation: Chunk | None,
-    rule: EarlyStopping | None,
-    callbacks: Sequence[Callback],
-    progress: bool,
-) -> None:
-    """Epochs until one of the reasons to stop: as many in a slice as fit, if nobody waits for each."""
-    network, history, trainer = run.network, run.history, run._trainer
-    # tqdm starts a thread for a bar that it does not show, too, and then a fork is a hazard.
-    bar = tqdm(unit=" batches") if progress else None
-    watched = not repeatable or bar is not None or validation is not None or rule is not None or callbacks
-    finished = steps = 0
-
-    def report(batches: int, cost: float) -> None:
-        if bar is not None:
-            bar.update(batches)
-            bar.set_postfix(cost=f"{cost:.4g}")
-
-    try:
-        while run.epoch < run.epochs and history.stopped is None:
-            finished, steps = run.epoch, trainer.steps_done
-            if bar is not None:
-                bar.set_description(f"epoch {run.epoch + 1}/{run.epochs}")
-            fitting = 1 if watched else max(1, trainer.next_slice() // run.per_epoch)
-            count = min(run.epochs - run.epoch, fitting)
-            started = time.perf_counter()
-            costs = run.train_epochs(chunks, count, shuffle, report)
-            seconds = (time.perf_counter() - started) / len(costs)
-            lasts = trainer.steps_done - 1 - run.per_epoch * np.arange(len(costs))[::-1]
-            rates = run._settings.optimizer.learning_rates(lasts, run.per_epoch)
-            for cost, rate in zip(costs, rates, strict=True):
-                entry = {"cost": float(cost), "seconds": seconds, "lr": float(rate)}
-                if validation is not None:
-                    entry["val_cost"], entry["val_score"] = cost_and_score(network, *validation)
-                history.append(entry)
-            run.note(rule)
-            for callback in callbacks:
-                if callback(run):
-                    history.stopped = history.stopped or f"a callback stopped it after epoch {run.epoch}"
-    except KeyboardInterrupt:
-        epochs, batches = divmod(trainer.steps_done - steps, run.per_epoch if repeatable else sys.maxsize)
-        within = f"in epoch {run.epoch + epochs + 1} after {batches} batches"
-        history.stopped = f"interrupted {within if run.epoch == finished else f'after epoch {run.epoch}'}"
-        best = rule is not None and rule.restore and run.best_params is not None
-        kept = "best epoch" if best else "last finished slice"
-        warnings.warn(f"training was {history.stopped}; the parameters of the {kept} are kept", stacklevel=4)
-    finally:
-        if bar is not None:
-            bar.close()
-    if rule is not None and rule.restore and run.best_params is not None:
-        network.params[:] = run.best_params
+def prepare(
+    network: Model, X: Any, y: Any, options: Options, *, incremental: bool = False, earlier: Run | None = None
+) -> Run:
+    """A run of training that may begin; if `incremental`, it goes on from the `earlier` one where it can."""
+    checked = check(network, X, y, options, incremental)
+    batch_size, n_rows = options.batch_size, checked.samples.n_rows
+    if n_rows is not None and not incremental:
+        batch_size = n_rows if batch_size is None else min(batch_size, n_rows)
+    settings = checked.settings(network, options, int(batch_size or 0), options.threads)
+    run = Run(network, settings, int(options.epochs), checked.samples, checked.watch, earlier)
+    if checked.saved is not None:
+        run.restore(checked.saved)
+    return run

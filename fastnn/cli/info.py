@@ -4,39 +4,32 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 from collections.abc import Iterator
 from importlib.metadata import version
-from pathlib import Path
 
-import fastnn
+from fastnn.precision import about_this_cpu
+from fastnn.processor import processor
 from fastnn.threads import available_threads
-from fastnn_kernels.matmul import matmul
+from fastnn.version import __version__
+from fastnn_kernels._cache import cache_folder
+from fastnn_kernels.machine import LEAST_ROWS, machine
+from fastnn_kernels.panel_tiles import HEIGHTS
 from fastnn_kernels.simd import VECTOR_BYTES
 
 PACKAGES = ("numpy", "numba", "llvmlite", "scipy", "scikit-learn")
 
 
-def processor() -> str:
-    """Its name, as the system has it."""
-    try:
-        names = re.findall(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
-    except OSError:
-        names = []
-    return (names[0] if names else platform.processor()) or platform.machine()
-
-
-def cache_folder() -> Path | None:
-    """Where numba keeps this package's compiled kernels; None where it finds no place."""
-    folder = getattr(matmul, "_cache", None) and matmul._cache.cache_path
-    return Path(folder) if folder else None
-
-
 def facts() -> Iterator[tuple[str, str]]:
     """(name, value) of each."""
-    yield "fastnn", fastnn.__version__
+    yield "fastnn", __version__
     yield "processor", processor()
-    yield "vectors", f"{8 * VECTOR_BYTES} bits"
+    here, kib = machine(), 1 << 10
+    yield "vectors", f"{8 * VECTOR_BYTES} bits, {here.registers} registers"
+    yield "caches", f"{here.l1 // kib:,}, {here.l2 // kib:,} and {here.l3 // kib:,} KiB"
+    yield "bfloat16", about_this_cpu()
+    tiles = ", ".join(f"{heights[0]}x{vectors}" for vectors, heights in HEIGHTS.items())
+    yield "tiles", f"{tiles} (rows x vectors)"
+    yield "chunks", f"as many rows as fill half of the second cache, at least {LEAST_ROWS}"
     yield "threads", f"{available_threads()} of {os.cpu_count()} processors"
     folder = cache_folder()
     if folder is None:

@@ -1,112 +1,191 @@
-"""A model: a network, and what it takes to read tables for it, in one file of numbers and text."""
+"""A model's file: what `TabularClassifier.save` writes, and how tables of files are read for it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fastnn.cli.cells import kind_of
-from fastnn.cli.inputs import InputError
-from fastnn.cli.preprocessing import Preprocessing
-from fastnn.cli.target import Target
-from fastnn.network import Network
-from fastnn.storage import ModelFileError, read
+from fastnn.checks import Array
+from fastnn.cli.columns import DATES, NUMBERS, TEXTS, Rules, read_columns
+from fastnn.cli.inputs import TYPES, InputError, Say, some
+from fastnn.cli.scores import Report, of_classes, of_numbers
+from fastnn.cli.spelling import COMMA, POINT
+from fastnn.cli.target import BINARY, MULTI_CLASS, REGRESSION, codes_of, known_rows, numbers_of
+from fastnn.storage import ModelFileError, read, refusing
+from fastnn.tabular import TabularClassifier, TabularRegressor
+from fastnn.tabular.encoders import Dates, Flag, Texts, are_finite
+from fastnn.tabular.frames import as_texts
+from fastnn.tabular.storage import restored, save
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Array = NDArray[Any]
-Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Reader:
-    """How the rows of a table become X and y."""
-
-    preprocessing: Preprocessing
-    target: Target
-
-    def features(self, frame: pd.DataFrame, say: Say) -> Array:
-        """X (n_samples, n_features) of float32."""
-        X = self.preprocessing.features(frame)
-        for note in self.preprocessing.unknown(frame):
-            say(note)
-        return X
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data, for JSON."""
-        return {"columns": self.preprocessing.to_list(), "target": self.target.to_dict()}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Reader:
-        """What `to_dict` described; KeyError, TypeError or ValueError for anything else."""
-        return cls(Preprocessing.from_list(values["columns"]), Target.from_dict(values["target"]))
+KINDS: list[type[Any]] = [TabularClassifier, TabularRegressor]
 
 
 @dataclass(frozen=True)
 class Model:
-    """A network, and how tables are read for it; `arrays` and `about`: all that its file holds."""
+    """estimator: fitted on a table without its column `target`.
 
-    network: Network
-    reader: Reader
-    arrays: dict[str, Array]
-    about: dict[str, Any]
+    habits: how each column of texts was read, by name; na: more marks of missing cells; shares (n_classes,):
+    of the classes among the rows that were trained on, none of numbers.
+    """
+
+    estimator: Any
+    target: str
+    habits: Mapping[str, str] = field(default_factory=dict)
+    na: tuple[str, ...] = ()
+    shares: tuple[float, ...] = ()
+
+    @property
+    def task(self) -> str:
+        if isinstance(self.estimator, TabularRegressor):
+            return REGRESSION
+        return BINARY if len(self.estimator.classes_) == 2 else MULTI_CLASS
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of the columns that it reads."""
+        return [encoder.name for encoder in self.estimator.preprocessing_.encoders]
+
+    @property
+    def labels(self) -> list[str]:
+        """Of its classes, as texts."""
+        return [] if self.task == REGRESSION else [str(label) for label in self.estimator.classes_.tolist()]
+
+    def save(self, path: Path) -> None:
+        told = {"target": self.target, "habits": dict(self.habits), "na": list(self.na)}
+        save(self.estimator, path, {"table": {**told, "shares": list(self.shares)}})
 
     @classmethod
     def load(cls, path: str | Path) -> Model:
         name = str(path)
         arrays, about = read(path)
-        network = Network._restored(arrays, about, name)
-        if "table" not in about:
+        if "tabular" not in about and "table" in about:
+            raise ModelFileError(f"{name!r} is a model of an older fastnn train: train it again")
+        if not {"tabular", "table"} <= about.keys():
             raise ModelFileError(
                 f"{name!r} holds a network, but not how to read tables: train with fastnn train"
+                if "network" in about
+                else f"{name!r} does not say what column it predicts: train with fastnn train"
             )
-        try:
-            reader = Reader.from_dict(about["table"])
-            sizes = reader.preprocessing.n_features, reader.target.n_out
-            if sizes != (network.n_in, network.n_out) or reader.target.output != network.activations[-1]:
-                raise ValueError("its columns do not fit its network")
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise ModelFileError(f"{name!r} is not a whole model: {error}") from None
-        return cls(network, reader, arrays, about)
+        estimator = restored(KINDS, arrays, about, name)
+        with refusing(f"{name!r} is not a whole model"):
+            told = about["table"]
+            model = cls(estimator, told["target"], told["habits"], tuple(told["na"]), tuple(told["shares"]))
+            model._require_sense()
+        return model
 
-    def predict(self, frame: pd.DataFrame, say: Say) -> pd.DataFrame:
-        """A row of predictions for each row of the table."""
+    def _require_sense(self) -> None:
+        if not all(isinstance(text, str) for text in (self.target, *self.habits, *self.na)):
+            raise ValueError("a name in it is no text")
+        if not self.estimator.preprocessing_.named:
+            raise ValueError("its columns have no names")
+        "".join((self.target, *self.habits, *self.na)).encode()
+        if any(how not in (*TYPES, POINT, COMMA) for how in self.habits.values()):
+            raise ValueError("it reads columns in ways that there are not")
+        if (
+            not are_finite(self.shares)
+            or len(self.shares) != len(self.labels)
+            or min(self.shares, default=1) < 0
+        ):
+            raise ValueError("its shares are not those of its classes")
+
+    def frame(self, table: pd.DataFrame, rules: Rules, say: Say, *more: str) -> pd.DataFrame:
+        """The columns that it reads, and `more`, of a file's table, with cells as it has learnt them."""
+        table = table.set_axis([str(name) for name in table.columns], axis=1)
+        kinds = {encoder.name: _kind(encoder) for encoder in self.estimator.preprocessing_.encoders}
+        if self.task == REGRESSION:
+            kinds[self.target] = NUMBERS
+        wanted = [name for name in table.columns if name in {*self.columns, *more}]
+        absent = [name for name in self.columns if name not in wanted]
+        if absent:
+            raise InputError(
+                f"the table has no column {some(absent)}, which the model takes; it has {some(table.columns)}"
+            )
+        types = {name: kinds[name] for name in wanted if name in kinds}
+        rules = replace(rules, na=(*self.na, *rules.na), types=types, habits=self.habits)
+        frame, _ = read_columns(table[wanted], rules, say)
+        for note in self._unknown(frame):
+            say(note)
+        return frame
+
+    def _unknown(self, frame: pd.DataFrame) -> list[str]:
+        """What is to be said about texts that are none of the categories."""
+        notes = []
+        for encoder in self.estimator.preprocessing_.encoders:
+            if isinstance(encoder, Texts) and encoder.name in frame:
+                texts = {text for text in as_texts(frame[encoder.name].to_numpy(object)) if text is not None}
+                new = sorted(texts.difference(encoder.categories))
+                if new:
+                    notes.append(
+                        f"column {encoder.name!r} holds {len(new)} texts that the model does not know, "
+                        f"such as {new[0]!r:.60}: it takes them as missing"
+                    )
+        return notes
+
+    def predictions(self, frame: pd.DataFrame, proba: bool) -> pd.DataFrame:
+        """A row for each of what `frame` gave: the answer and, if asked for, a probability a class."""
         import pandas as pd
 
-        outputs = self.network.predict(self.reader.features(frame, say))
-        return pd.DataFrame(self.reader.target.predictions(outputs))
+        if self.task == REGRESSION:
+            if proba:
+                raise InputError(f"{self.target!r} is a number, which has no probability: leave --proba out")
+            return pd.DataFrame({"prediction": self.estimator.predict(frame)})
+        shares = self.estimator.predict_proba(frame)
+        columns = {"prediction": self.estimator.classes_[shares.argmax(axis=1)]}
+        if proba:
+            columns |= {f"p({label})": shares[:, i] for i, label in enumerate(self.labels)}
+        return pd.DataFrame(columns)
 
-    def evaluate(self, frame: pd.DataFrame, say: Say) -> tuple[int, dict[str, float]]:
-        """The number of rows whose target is known, and the scores on them."""
-        frame = known_rows(frame, self.reader.target.name, say)
-        X, y = self.reader.features(frame, say), self.reader.target.codes(frame[self.reader.target.name])
-        return len(X), scores(self.network, self.reader.target, X, y)
+    def report(self, table: pd.DataFrame, rules: Rules, say: Say) -> Report:
+        """How good it is on the rows of a file's table whose target is known."""
+        frame = known_rows(self.frame(table, rules, say, self.target), self.target, say)
+        return self.judged(frame, self.truth(frame))
+
+    def truth(self, frame: pd.DataFrame) -> Array:
+        """The target (n_samples,): numbers, or places among the classes."""
+        cells = frame[self.target].to_numpy(object)
+        if self.task == REGRESSION:
+            return numbers_of(self.target, cells)
+        return codes_of(self.target, cells, self.estimator.classes_)
+
+    def judged(self, frame: pd.DataFrame, truth: Array) -> Report:
+        if self.task == REGRESSION:
+            return of_numbers(truth, self.estimator.predict(frame), self.estimator.centre_)
+        return of_classes(truth, self.estimator.predict_proba(frame), self.labels, np.array(self.shares))
 
 
-def known_rows(frame: pd.DataFrame, target: str, say: Say) -> pd.DataFrame:
-    """The rows that have a target."""
-    if target not in frame.columns:
-        raise InputError(
-            f"there is no column {target!r}; the table has {', '.join(map(repr, frame.columns))}"
-        )
-    if kind_of(frame[target]) == "nothing":
-        raise InputError(f"the target {target!r} is missing in all {len(frame)} rows")
-    known = frame[target].notna()
-    if not known.all():
-        say(f"{(~known).sum():,} of {len(frame):,} rows are left out: their target is missing")
-    return frame[known]
+def _kind(encoder: Any) -> str:
+    if isinstance(encoder, Texts):
+        return TEXTS
+    dates = isinstance(encoder, Dates) or (isinstance(encoder, Flag) and encoder.of == Dates.kind)
+    return DATES if dates else NUMBERS
 
 
-def scores(network: Network, target: Target, X: Array, y: Array) -> dict[str, float]:
-    """By name; the typical error is the root of the mean of the squares, in the target's unit."""
-    cost, score = network.evaluate(X, y)
-    result = {target.score_name: score, "cost": cost}
-    if target.task == "regression":
-        result["typical error"] = target.scale * float(np.sqrt(2 * cost))
-    return result
+def only(frame: pd.DataFrame, target: str, features: Sequence[str], dropped: Sequence[str]) -> pd.DataFrame:
+    """The columns that --features and --drop leave, and the target."""
+    names = list(frame.columns)
+    for option, given in (("--features", features), ("--drop", dropped)):
+        missing = [name for name in given if name not in names]
+        if missing:
+            raise InputError(f"{option}: there is no column {missing[0]!r}; the table has {some(names)}")
+    if target in dropped:
+        raise InputError(f"--drop {target!r} is the target; leave it there")
+    return frame[[x for x in names if x == target or ((not features or x in features) and x not in dropped)]]
+
+
+def beside(table: pd.DataFrame, kept: Sequence[str], predictions: pd.DataFrame) -> pd.DataFrame:
+    """The columns of a file that --keep names, before the predictions for its rows."""
+    import pandas as pd
+
+    for name in kept:
+        if name not in table.columns:
+            raise InputError(f"--keep: there is no column {name!r}; the table has {some(table.columns)}")
+        if name in predictions.columns:
+            raise InputError(f"--keep {name!r}: the predictions have a column of that name")
+    return pd.concat([table[list(kept)], predictions], axis=1)

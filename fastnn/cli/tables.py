@@ -1,24 +1,37 @@
-"""Tables: the built-in data, and CSV and Parquet files, as DataFrames; and back to files."""
+"""Tables: the built-in data, and files of text, Parquet and Excel, as DataFrames; and back to files."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fastnn.cli.inputs import InputError
+from fastnn.cli.excel import is_excel, read_excel
+from fastnn.cli.inputs import InputError, Say, some
+from fastnn.cli.memory import available_bytes, require_room
+from fastnn.cli.sources import DELIMITERS, as_utf8, contents_of, files_of, layout_of
 from fastnn.datasets import DATASETS, load
-from fastnn.storage import write_bytes
+from fastnn.files import write_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
 
 PARQUET_SUFFIXES, PARQUET_MAGIC = (".parquet", ".pq"), b"PAR1"
 PANDAS_INDEX = "__index_level_"
-DELIMITERS = ",;\t|"
+# Of row numbers that a table has been saved with, by pandas or a spreadsheet.
+UNNAMED = re.compile(r"(Unnamed: \d+)?")
+# In some languages a spreadsheet takes the wide forms of = + - @ for them.
+BEGIN_FORMULAS = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+NUMBER = re.compile(r"[+-]?[\d.]+(e[+-]?\d+)?", re.IGNORECASE)
 # Types are inferred over one block; arrow wants its size below 2 GB.
 LARGEST_BLOCK = 1 << 30
+# Parquet is unpacked so many bytes at a time, to see in time that it is too much.
+PIECE, MOST_ROWS = 1 << 26, 1 << 12
+SEPARATORS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "space": " "}
 
 
 class Table(NamedTuple):
@@ -28,26 +41,51 @@ class Table(NamedTuple):
     target: str | None
 
 
-def read_table(data: str) -> Table:
-    """The built-in data of that name, or else the CSV or Parquet file."""
-    if data in DATASETS:
-        return _built_in(data)
-    path = Path(data)
-    if path.is_dir():
-        raise InputError(f"{data!r} is a folder, not a file")
-    if not path.exists():
-        raise InputError(f"there is no file {data!r}, and the built-in data are {', '.join(DATASETS)}")
-    contents = path.read_bytes()
-    if not contents:
-        raise InputError(f"{data!r} is empty")
-    table = _arrow_table(data, contents)
-    names = table.column_names
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
-        raise InputError(f"{data!r} has more than one column {repeated[0]!r}; rename them")
-    if table.num_rows == 0:
-        raise InputError(f"{data!r} has a header, but no rows")
-    return Table(table.to_pandas(ignore_metadata=True, date_as_object=False), None)
+@dataclass(frozen=True)
+class Text:
+    """What is told of a file's text: the separator of cells and the encoding; None where it is found out."""
+
+    sep: str | None = None
+    encoding: str | None = None
+
+    @property
+    def separator(self) -> str | None:
+        if self.sep is None:
+            return None
+        mark = SEPARATORS.get(self.sep, self.sep)
+        if len(mark) != 1 or not mark.isascii() or mark in '"\r\n\0':
+            raise InputError(f"--sep {self.sep!r}: give one character such as ';', or tab")
+        return mark
+
+
+def read_table(data: Sequence[str], text: Text, say: Say) -> Table:
+    """The built-in data of that name, or else the files, one below the other; cells of text as texts."""
+    text.separator  # noqa: B018  (which says what it cannot be)
+    built_in = [name for name in data if name in DATASETS]
+    if built_in and len(data) > 1:
+        raise InputError(f"{built_in[0]!r} is built-in data: give it alone, or ./{built_in[0]} for a file")
+    if built_in:
+        return _built_in(built_in[0])
+    files = files_of(list(data))
+    if len(files) == 1 and not Path(files[0]).exists() and files[0] != "-":
+        raise InputError(f"there is no file {files[0]!r}, and the built-in data are {', '.join(DATASETS)}")
+    frames = [_file(name, text, say) for name in files]
+    if len(frames) == 1:
+        return Table(frames[0], None)
+    for name, frame in zip(files, frames, strict=True):
+        odd = sorted(set(frames[0].columns) ^ set(frame.columns))
+        if odd:
+            raise InputError(f"{files[0]!r} and {name!r} do not have the same columns: one lacks {some(odd)}")
+    import pandas as pd
+
+    frame = pd.concat(frames, ignore_index=True)
+    say(f"{len(files)} files with {len(frame):,} rows")
+    return Table(frame, None)
+
+
+def repeated_names(names: Iterable[str]) -> list[str]:
+    """Those that are there more than once; there may be hundreds of thousands."""
+    return sorted(name for name, count in Counter(names).items() if count > 1)
 
 
 def _built_in(name: str) -> Table:
@@ -60,39 +98,119 @@ def _built_in(name: str) -> Table:
     return Table(frame, data.target_name)
 
 
-def _arrow_table(data: str, contents: bytes) -> Any:
+def _file(name: str, text: Text, say: Say) -> pd.DataFrame:
+    import pyarrow as pa
+
+    contents = contents_of(name)
+    try:
+        if contents.startswith(PARQUET_MAGIC) or name.lower().endswith(PARQUET_SUFFIXES):
+            frame = _from_parquet(name, contents)
+        elif is_excel(name, contents):
+            frame = read_excel(name, contents, say)
+        else:
+            frame = _from_csv(name, contents, text, say)
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{name!r} cannot be read: {error}") from None
+    frame = _named(name, frame.set_axis([column.strip() for column in frame.columns], axis=1), say)
+    repeated = repeated_names(frame.columns)
+    if repeated:
+        raise InputError(f"{name!r} has more than one column {repeated[0]!r}; rename them")
+    if not len(frame):
+        raise InputError(f"{name!r} has a header, but no rows")
+    return frame
+
+
+def _named(name: str, frame: pd.DataFrame, say: Say) -> pd.DataFrame:
+    """Columns without a name are row numbers, or nothing, and go; or they are called by their place."""
+    names, gone = list(frame.columns), []
+    for place, column in enumerate(names):
+        if not UNNAMED.fullmatch(column):
+            continue
+        cells = frame.iloc[:, place]
+        if not (cells.notna() & (cells.astype(str).str.strip() != "")).any():
+            gone.append(place)
+        elif place == 0 and cells.is_unique:
+            gone.append(place)
+            say(f"{name}: the first column has no name and numbers or names the rows: it is left out")
+        elif not column:
+            names[place] = f"column {place + 1}"
+            say(f"{name}: a column without a name is called {names[place]!r}")
+    return frame.set_axis(names, axis=1).iloc[:, [i for i in range(len(names)) if i not in gone]]
+
+
+def _from_parquet(name: str, contents: bytes) -> pd.DataFrame:
     import pyarrow as pa
     from pyarrow import parquet
 
+    file = parquet.ParquetFile(pa.BufferReader(contents))
+    table = pa.Table.from_batches(_unpacked(name, file), file.schema_arrow)
+    # Row numbers that pandas left there.
+    table = table.drop_columns([x for x in set(table.column_names) if x.startswith(PANDAS_INDEX)])
+    repeated = repeated_names(table.column_names)
+    if repeated:
+        raise InputError(f"{name!r} has more than one column {repeated[0]!r}; rename them")
+    return table.to_pandas(ignore_metadata=True, date_as_object=False)
+
+
+def _unpacked(data: str, file: Any) -> Iterator[Any]:
+    """The batches of rows of a Parquet file, which may be a thousand times as large as it."""
+    free, row = available_bytes(), sum(_least_bits(field.type) for field in file.schema_arrow) / 8
+    least = file.metadata.num_rows * row
+    require_room(data, least, free)
+    unpacked = 0
+    for batch in file.iter_batches(batch_size=max(1, min(MOST_ROWS, int(PIECE / (row + 1))))):
+        unpacked += batch.nbytes
+        require_room(data, max(least, unpacked), free)
+        yield batch
+
+
+def _least_bits(kind: Any) -> int:
+    """Of a cell of an arrow type."""
     try:
-        if contents.startswith(PARQUET_MAGIC) or data.lower().endswith(PARQUET_SUFFIXES):
-            table = parquet.ParquetFile(pa.BufferReader(contents)).read()
-            # Row numbers that pandas left there.
-            return table.drop_columns([x for x in set(table.column_names) if x.startswith(PANDAS_INDEX)])
-        return _from_csv(data, contents)
-    except UnicodeDecodeError:
-        raise InputError(f"{data!r} is not UTF-8 text; convert it") from None
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{data!r} cannot be read: {error}") from None
+        return int(kind.bit_width)
+    except ValueError:  # texts and lists have an offset each
+        return 32
 
 
-def _from_csv(data: str, contents: bytes) -> Any:
+def _from_csv(name: str, contents: bytes, told: Text, say: Say) -> pd.DataFrame:
+    """All cells as texts, None where one is empty."""
     import pyarrow as pa
     from pyarrow import csv
 
-    if b"\0" in contents:
-        raise InputError(f"{data!r} is neither CSV text nor a Parquet file")
-    header = re.split(rb"[\r\n]", contents, maxsplit=1)[0].decode()
+    text, encoding = as_utf8(name, contents, told.encoding)
+    separator, width, named_rows = layout_of(text, told.separator)
+    if named_rows:
+        text, width = separator.encode() + text, width + 1
+    found = [f"as {encoding} text"] if encoding and not told.encoding else []
+    if separator not in DELIMITERS[:1] and width > 1 and not told.sep:
+        found.append(f"cells separated by {separator!r}")
+    if found:
+        say(f"{name}: read {', '.join(found)}")
     table = csv.read_csv(
-        pa.BufferReader(contents),
-        read_options=csv.ReadOptions(block_size=min(len(contents) + 1, LARGEST_BLOCK)),
-        parse_options=csv.ParseOptions(delimiter=max(DELIMITERS, key=header.count), newlines_in_values=True),
-        convert_options=csv.ConvertOptions(strings_can_be_null=True),
+        pa.BufferReader(text),
+        read_options=csv.ReadOptions(
+            block_size=min(len(text) + 1, LARGEST_BLOCK), autogenerate_column_names=True
+        ),
+        parse_options=csv.ParseOptions(delimiter=separator, newlines_in_values=True),
+        convert_options=csv.ConvertOptions(
+            column_types={f"f{i}": pa.string() for i in range(width)},
+            strings_can_be_null=True,
+            null_values=[""],
+        ),
     )
-    for field in table.schema:
-        if pa.types.is_binary(field.type):
-            raise InputError(f"{data!r} is not UTF-8 text in column {field.name!r}; convert it")
-    return table
+    header = ["" if (cell := column[0].as_py()) is None else str(cell) for column in table.columns]
+    return table.slice(1).to_pandas().set_axis(header, axis=1)
+
+
+def no_formulas(frame: pd.DataFrame) -> pd.DataFrame:
+    """The texts that a spreadsheet would take for formulas with a ' before them; numbers as they are."""
+
+    def harmless(cell: Any) -> Any:
+        formula = isinstance(cell, str) and cell.startswith(BEGIN_FORMULAS) and not NUMBER.fullmatch(cell)
+        return f"'{cell}" if formula else cell
+
+    texts = [name for name in frame.columns if frame[name].dtype.kind not in "biuf"]
+    return frame.assign(**{name: frame[name].map(harmless) for name in texts})
 
 
 def write_table(frame: pd.DataFrame, path: Path) -> None:

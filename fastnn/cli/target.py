@@ -1,131 +1,107 @@
-"""The column to predict: classes or numbers, how a network learns them, and what its outputs say."""
+"""The column to predict: classes or numbers, and as what an estimator learns it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.cli.cells import as_numbers, as_texts, kind_of
-from fastnn.cli.inputs import InputError
-from fastnn.cli.preprocessing import Numbers
+from fastnn.cli.columns import kind_in
+from fastnn.cli.inputs import InputError, Say, some
+from fastnn.tabular.frames import NUMBERS, TEXTS, as_floats, as_texts
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Array = NDArray[Any]
-OUTPUTS = {"binary": "sigmoid", "multi-class": "softmax", "regression": "identity"}
+BINARY, MULTI_CLASS, REGRESSION = "binary", "multi-class", "regression"
 # Whole numbers are classes if there are so few of them, and so many rows of each on average.
 MOST_CLASSES, ROWS_PER_CLASS = 20, 5
 
 
-@dataclass(frozen=True)
-class Target:
-    """labels: of the classes, in the order of the outputs; mean, scale: of the numbers of a regression."""
-
-    name: str
-    task: str
-    labels: tuple[str, ...] = ()
-    mean: float = 0.0
-    scale: float = 1.0
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "labels", tuple(self.labels))
-        n_labels = len(set(self.labels))
-        enough = {"binary": n_labels == 2, "multi-class": n_labels > 1, "regression": n_labels == 0}
-        if not enough[self.task] or n_labels < len(self.labels):
-            raise ValueError(f"{len(self.labels)} labels for {self.task}")
-        if not all(isinstance(label, str) for label in self.labels):
-            raise ValueError("labels that are no texts")
-        Numbers(self.name, self.mean, self.scale)
-
-    @property
-    def n_out(self) -> int:
-        return len(self.labels) if self.task == "multi-class" else 1
-
-    @property
-    def output(self) -> str:
-        """The activation of the network's last layer."""
-        return OUTPUTS[self.task]
-
-    @property
-    def score_name(self) -> str:
-        return "R2" if self.task == "regression" else "accuracy"
-
-    @classmethod
-    def learn(cls, column: pd.Series, task: str | None = None) -> Target:
-        """From a column without missing cells; its task is found out if it is not given."""
-        name, kind = str(column.name), kind_of(column)
-        if kind not in ("numbers", "texts"):
-            raise InputError(f"the target {name!r} holds {kind}; give a column of numbers or of classes")
-        task = task or _task(column, kind)
-        if task == "regression":
-            numbers = Numbers.learn(column)
-            if isinstance(numbers, str):
-                raise InputError(f"the target {name!r} has {numbers}: there is nothing to learn")
-            return cls(name, task, mean=numbers.mean, scale=numbers.scale)
-        labels = _labels(column, kind)
-        if len(labels) < 2:
-            raise InputError(f"the target {name!r} has one class, {labels[0]!r}: there is nothing to learn")
-        if task == "binary" and len(labels) > 2:
-            raise InputError(f"the target {name!r} has {len(labels)} classes; --task binary takes 2")
-        if 2 * len(labels) > len(column):
-            raise InputError(
-                f"the target {name!r} has {len(labels)} classes in {len(column)} rows: "
-                "that is too few rows for each"
-            )
-        return cls(name, task, labels)
-
-    def codes(self, column: pd.Series) -> Array:
-        """The cells (n_samples,) as the network learns them."""
-        if self.task == "regression":
-            with np.errstate(over="ignore"):  # fit refuses what is not finite
-                return (as_numbers(column) - self.mean) / self.scale
-        number = {label: i for i, label in enumerate(self.labels)}
-        texts = as_texts(column)
-        unknown = [text for text in texts if text not in number]
-        if unknown:
-            raise InputError(
-                f"the target {self.name!r} holds {unknown[0]!r}; "
-                f"the model knows {', '.join(self.labels[:MOST_CLASSES])}"
-            )
-        return np.array([number[text] for text in texts], np.float64)
-
-    def predictions(self, outputs: Array) -> dict[str, Array]:
-        """The columns of a table of predictions, from the outputs (n_samples, n_out) of a network."""
-        if self.task == "regression":
-            return {"prediction": self.mean + self.scale * outputs[:, 0].astype(np.float64)}
-        shares = np.hstack([1 - outputs, outputs]) if self.task == "binary" else outputs
-        columns = {"prediction": np.array(self.labels, object)[shares.argmax(axis=1)]}
-        return columns | {f"p({label})": shares[:, i] for i, label in enumerate(self.labels)}
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data, for JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Target:
-        """What `to_dict` described; KeyError, TypeError or ValueError for anything else."""
-        return cls(**values)
+def known_rows(frame: pd.DataFrame, target: str, say: Say) -> pd.DataFrame:
+    """The rows that have a target."""
+    if target not in frame.columns:
+        raise InputError(f"there is no column {target!r}; the table has {some(frame.columns)}")
+    known = frame[target].notna()
+    if not known.any():
+        raise InputError(f"the target {target!r} is missing in all {len(frame)} rows")
+    if not known.all():
+        say(f"{(~known).sum():,} of {len(frame):,} rows are left out: their target is missing")
+    return frame[known]
 
 
-def _task(column: pd.Series, kind: str) -> str:
+def learnt_as(column: pd.Series, task: str | None) -> tuple[str, NDArray[Any]]:
+    """The task, found out if not given, and y (n_samples,): numbers, or labels that are texts or whole."""
+    name, cells = str(column.name), column.to_numpy(object)
+    kind = kind_in(name, column)
+    if kind not in (NUMBERS, TEXTS):
+        raise InputError(f"the target {name!r} holds {kind}; give a column of numbers or of classes")
+    values = set(cells.tolist())
+    task = task or _task(values, kind, len(cells))
+    if task == REGRESSION:
+        y = numbers_of(name, cells)
+        if y.min() == y.max():
+            raise InputError(f"the target {name!r} has one value in all rows: there is nothing to learn")
+        return task, y
+    labels = labels_of(cells)
+    n_labels = len(np.unique(labels))
+    if n_labels < 2:
+        raise InputError(f"the target {name!r} has one class, {str(labels[0])!r}: there is nothing to learn")
+    if task == BINARY and n_labels > 2:
+        raise InputError(f"the target {name!r} has {n_labels} classes; --task binary takes 2")
+    if 2 * n_labels > len(cells):
+        raise InputError(
+            f"the target {name!r} has {n_labels} classes in {len(cells)} rows: that is too few rows for each"
+        )
+    return task, labels
+
+
+def _task(values: set[Any], kind: str, n_rows: int) -> str:
     """Texts and truth values are classes, two values too, and a few whole numbers; the rest is numbers."""
-    values = set(column.tolist())
-    if kind == "numbers" and not all(isinstance(value, bool) for value in values):
-        whole = all(float(value).is_integer() for value in values)
-        few = len(values) <= MOST_CLASSES and ROWS_PER_CLASS * len(values) <= len(column)
+    if kind == NUMBERS and not all(isinstance(value, bool) for value in values):
+        whole = all(not isinstance(value, str) and float(value).is_integer() for value in values)
+        few = len(values) <= MOST_CLASSES and ROWS_PER_CLASS * len(values) <= n_rows
         if not (whole and (few or len(values) == 2)):
-            return "regression"
-    return "binary" if len(values) == 2 else "multi-class"
+            return REGRESSION
+    return BINARY if len(values) == 2 else MULTI_CLASS
 
 
-def _labels(column: pd.Series, kind: str) -> tuple[str, ...]:
-    """The classes, in the order of numbers or of texts."""
-    if kind == "numbers":
-        order = np.unique(as_numbers(column), return_index=True)[1]
-        return tuple(as_texts(column.iloc[order]))
-    return tuple(sorted(set(as_texts(column))))
+def numbers_of(name: str, cells: NDArray[Any]) -> NDArray[np.float64]:
+    """The cells as finite numbers (n_samples,)."""
+    try:
+        y = as_floats(name, cells)
+    except ValueError:
+        y = np.full(len(cells), np.nan)
+    good = np.isfinite(y)
+    if not good.all():
+        row = int(np.argmin(good))
+        cell = next((c for c in cells if isinstance(c, str)), cells[row])
+        raise InputError(
+            f"the target {name!r} holds {str(cell)!r:.60}; a regression takes finite numbers there"
+        )
+    return y
+
+
+def labels_of(cells: NDArray[Any]) -> NDArray[Any]:
+    """Labels (n_samples,): int64 where all are whole numbers, so that 10 comes after 9, else texts."""
+    texts = as_texts(cells)
+    if not any(isinstance(cell, str | bool | np.bool_) for cell in cells):
+        try:
+            return np.array([int(str(text)) for text in texts], np.int64)
+        except (ValueError, OverflowError):
+            pass
+    return np.array(texts, str)
+
+
+def codes_of(name: str, cells: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.int64]:
+    """The place of each cell's label (n_samples,) among the classes of a model."""
+    place = {str(label): i for i, label in enumerate(classes.tolist())}
+    texts = as_texts(cells)
+    unknown = next((text for text in texts if text not in place), None)
+    if unknown is not None:
+        raise InputError(
+            f"the target {name!r} holds {unknown!r:.60}; "
+            f"the model knows {', '.join(list(place)[:MOST_CLASSES])}"
+        )
+    return np.array([place[str(text)] for text in texts], np.int64)

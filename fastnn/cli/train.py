@@ -1,247 +1,223 @@
-"""`fastnn train`: from a table to a trained network, its file and its scores."""
+"""`fastnn train`: from a table to a fitted TabularClassifier or TabularRegressor, its file and its report."""
 
 from __future__ import annotations
 
+import signal
+import threading
+import time
 import warnings
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.callbacks import EarlyStopping
-from fastnn.cli.inputs import InputError, check_output, widths
+from fastnn.checks import real
+from fastnn.cli.columns import TEXTS, Rules, kind_in, read_columns
+from fastnn.cli.inputs import InputError, Say, check_output, some, widths
 from fastnn.cli.measure import reference_step_seconds, warm_up
-from fastnn.cli.model import Model, Reader, Say, known_rows, scores
-from fastnn.cli.preprocessing import Preprocessing
+from fastnn.cli.model import Model, only
+from fastnn.cli.pictures import check_picture, draw_curves
 from fastnn.cli.progress import Progress
-from fastnn.cli.tables import read_table
-from fastnn.cli.target import Target
-from fastnn.history import History
-from fastnn.network import Network
-from fastnn.optimizers import Adam
-from fastnn.options import real
-from fastnn.run import Run
-from fastnn.storage import write, write_bytes
-
-if TYPE_CHECKING:
-    import pandas as pd
+from fastnn.cli.scores import Report
+from fastnn.cli.tables import Text, read_table
+from fastnn.cli.target import REGRESSION, known_rows, learnt_as
+from fastnn.tabular import TabularClassifier, TabularRegressor
+from fastnn.tabular.recipe import PRESETS
 
 Array = NDArray[Any]
-HIDDEN, ACTIVATION = "64,64", "relu"
+BATCH_SIZE = PRESETS["default"].batch_size
 
 
 @dataclass(frozen=True)
 class Options:
-    """What stands on the command line; None where nothing does."""
+    """What stands on the command line; None where nothing does.
 
-    data: str
+    settings: of the estimator, by its parameters' names; class_weight as it is written there.
+    """
+
+    data: Sequence[str]
     target: str | None
     task: str | None
+    settings: Mapping[str, Any]
+    class_weight: str | None
     hidden: str | None
-    activation: str | None
-    dropout: float | None
-    epochs: int
-    batch_size: int
-    lr: float
     val: float
-    early_stopping: int | None
-    seed: int | None
-    threads: int | None
+    seed: int
+    text: Text
+    rules: Rules
+    features: Sequence[str]
+    drop: Sequence[str]
     out: Path | None
     plot: Path | None
-    resume: Path | None
+    quiet: bool
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a training came to. Scores are those of the held-out rows, if there are any."""
+    """What a training came to; the report is of the held-out rows, if there are any."""
 
-    network: Network
-    reader: Reader
-    history: History
-    epochs: int
+    model: Model
+    report: Report
     rows: int
     held_out: int
-    scores: dict[str, float]
     seconds: float
-    reference_seconds: float
+    numpy_seconds: float
+    interrupted: bool
 
 
-class Keeper:
-    """A callback that remembers the state of the epoch to keep: the best one if `best`, else the last."""
+class Pressed:
+    """A callback that ends a training after a Ctrl-C; a second one is a KeyboardInterrupt."""
 
-    def __init__(self, best: bool) -> None:
-        self.best = best
-        self._kept: tuple[Run, int, int, Any] | None = None
+    def __init__(self, say: Say) -> None:
+        self.say, self.pressed = say, False
 
-    def __call__(self, run: Run) -> None:
-        if not self.best or run.best_epoch in (0, run.epoch):
-            self._kept = run, run.epoch, run.network.epochs_trained, run._trainer.snapshot()
+    def __call__(self, run: Any) -> bool:
+        return self.pressed
 
-    def rewind(self) -> Run | None:
-        """The run as it was then; None if there was no such epoch."""
-        if self._kept is None:
-            return None
-        run, epoch, epochs_trained, state = self._kept
-        run.epoch, run.network.epochs_trained = epoch, epochs_trained
-        run._trainer.restore(state)
-        lists = {f.name: getattr(run.history, f.name) for f in fields(History) if f.name != "stopped"}
-        run.history = History(**{name: values[:epoch] for name, values in lists.items()})
-        return run
+    def press(self, *_: Any) -> None:
+        if self.pressed:
+            raise KeyboardInterrupt
+        self.pressed = True
+        self.say("interrupted: the epoch is trained to its end, and what there is then is kept")
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Where Python would raise KeyboardInterrupt: in the main thread, if nobody has said otherwise."""
+        main = threading.current_thread() is threading.main_thread()
+        if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+            yield
+            return
+        signal.signal(signal.SIGINT, self.press)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def train(options: Options, say: Say) -> Outcome:
     """Train, and write the files that were asked for. All is checked before the training."""
-    saved = None if options.resume is None else Model.load(options.resume)
-    check_output("--out", options.out, options.data, options.plot)
-    check_output("--plot", options.plot, options.data, options.resume)
+    files = [name for name in options.data if name != "-"]
+    check_output("--out", options.out, *files, options.plot)
+    check_output("--plot", options.plot, *files)
     if options.plot is not None:
-        _check_picture(options.plot)
+        check_picture(options.plot)
     real("--val", options.val, 0, 1)
-    network, reader, rest, held_out = _prepare(options, saved, say)
-    rule = None if options.early_stopping is None else EarlyStopping(options.early_stopping)
-    keeper = Keeper(best=rule is not None)
+    frame, target, habits = _table(options, say)
+    task, y = learnt_as(frame[target], options.task)
+    held = held_out(None if task == REGRESSION else y, len(y), options.val, options.seed)
+    X = frame.drop(columns=target)
+    estimator = _estimator(options, task, y, X)
     warm_up()
-    with Progress(options.epochs, reader.target.score_name) as progress, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # fit warns of a Ctrl-C; what it came to is said below
-        history = network.fit(
-            *rest,
-            validation_data=held_out if len(held_out[0]) else None,
-            epochs=options.epochs,
-            batch_size=options.batch_size,
-            optimizer=Adam(options.lr),
-            early_stopping=rule,
-            callbacks=[keeper, progress],
-            resume=options.resume,
-            threads=options.threads or "auto",
-        )
-    before = len(saved.about["run"]["history"]["cost"]) if saved else 0
-    if len(history) == before:
-        if history.stopped and history.stopped.startswith("interrupted"):
-            raise KeyboardInterrupt
-        raise InputError(
-            f"{str(options.resume)!r} is trained for {before} epochs already; give more --epochs"
-        )
-    run = keeper.rewind()
-    if run is None and saved is not None:  # none of the new epochs was better than the one that it holds
-        network.epochs_trained = saved.about["network"]["epochs_trained"]
-        if options.out is not None:
-            write(options.out, saved.arrays, saved.about)
-    elif run is not None and options.out is not None:
-        run.save(options.out, table=reader.to_dict())
+    pressed = Pressed(say)
+    progress = Progress(estimator, "R2" if task == REGRESSION else "accuracy", shown=not options.quiet)
+    with progress, pressed.listening(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        started = time.perf_counter()
+        estimator.fit(X[~held], y[~held], callbacks=[pressed, progress])
+        seconds = time.perf_counter() - started
+    if not estimator.preprocessing_.encoders:
+        raise InputError(f"there is no column to learn from: {'; '.join(estimator.remarks_)}")
+    for remark in estimator.remarks_:
+        say(remark)
+    shares = ()
+    if task != REGRESSION:
+        counts = np.unique(y[~held], return_counts=True)[1]
+        shares = tuple((counts / counts.sum()).tolist())
+    model = Model(estimator, target, habits, options.rules.na, shares)
+    scored = frame[held] if held.any() else frame
+    report = model.judged(scored, model.truth(scored))
+    if options.out is not None:
+        model.save(options.out)
     if options.plot is not None:
-        _draw(history, options.plot)
-    epochs = len(history) - before
-    steps = epochs * -(-len(rest[0]) // options.batch_size)
+        draw_curves(estimator.history_, progress.score_name, options.plot)
+    rows, n_held = int((~held).sum()), int(held.sum())
     return Outcome(
-        network,
-        reader,
-        history,
-        epochs,
-        len(rest[0]),
-        len(held_out[0]),
-        scores(network, reader.target, *(held_out if len(held_out[0]) else rest)),
-        sum(history.seconds[before:]),
-        steps * reference_step_seconds(network, *rest, options.batch_size),
+        model, report, rows, n_held, seconds, _numpy_seconds(estimator, X[~held], y), pressed.pressed
     )
 
 
-def _prepare(
-    options: Options, saved: Model | None, say: Say
-) -> tuple[Network, Reader, tuple[Array, Array], tuple[Array, Array]]:
-    """The network to train, how tables are read for it, the rows to train on, and those held out."""
-    table = read_table(options.data)
-    name = options.target or (saved.reader.target.name if saved else table.target)
-    if name is None:
-        raise InputError(f"--target is missing; the columns are {', '.join(map(repr, table.frame.columns))}")
-    if saved:
-        _agree(options, saved)
-    frame = known_rows(table.frame, name, say)
-    target = saved.reader.target if saved else Target.learn(frame[name], options.task)
-    seed = saved.network.seed if saved else options.seed or 0
-    held = _held_out(target, frame[name], options.val, seed)
-    if saved:
-        network, reader = saved.network, saved.reader
-    else:
-        if target.task == "regression":
-            target = Target.learn(frame[name][~held], target.task)
-        preprocessing, notes = Preprocessing.learn(frame[~held].drop(columns=name))
-        for note in notes:
-            say(note)
-        reader = Reader(preprocessing, target)
-        network = Network(
-            [
-                preprocessing.n_features,
-                *widths(HIDDEN if options.hidden is None else options.hidden),
-                target.n_out,
-            ],
-            activation=ACTIVATION if options.activation is None else options.activation,
-            output=target.output,
-            dropout=options.dropout or 0.0,
-            seed=seed,
-        )
-    X, y = reader.features(frame, say), target.codes(frame[name]).astype(np.float32)
-    return network, reader, (X[~held], y[~held]), (X[held], y[held])
+def _table(options: Options, say: Say) -> tuple[Any, str, dict[str, str]]:
+    """The rows to learn from, with columns as they are learnt; the target; and how texts were read."""
+    table = read_table(options.data, options.text, say)
+    target = options.target or table.target
+    if target is None:
+        raise InputError(f"--target is missing; the columns are {some(table.frame.columns)}")
+    if target not in table.frame:
+        raise InputError(f"there is no column {target!r}; the table has {some(table.frame.columns)}")
+    frame = only(table.frame, target, options.features, options.drop)
+    frame, habits = read_columns(frame, options.rules, say)
+    frame = known_rows(frame, target, say)
+    others = [name for name in frame if name != target]
+    strange = [
+        name
+        for name in others
+        if frame[name].dtype == object and kind_in(name, frame[name]) == "other values"
+    ]
+    if strange:
+        say(f"left out (cells that hold other values): {some(strange)}")
+    if len(strange) == len(others):
+        raise InputError("there is no column to learn from: only the target")
+    return frame.drop(columns=strange), target, habits
 
 
-def _agree(options: Options, saved: Model) -> None:
-    """What is given for a model that is there already is what it has."""
-    described, target = saved.network.describe(), saved.reader.target
-    hidden = described["sizes"][1:-1]
+def _estimator(options: Options, task: str, y: Array, X: Any) -> Any:
+    settings = {name: value for name, value in options.settings.items() if value is not None}
+    if options.hidden is not None:
+        settings["hidden_layer_sizes"] = tuple(widths(options.hidden))
+    settings["categories"] = [x for x, kind in options.rules.types.items() if kind == TEXTS and x in X]
+    if task == REGRESSION:
+        if options.class_weight is not None:
+            raise InputError("--class-weight is for classes, and the target is learnt as numbers")
+        return TabularRegressor(random_state=options.seed, **settings)
+    weight = class_weight(options.class_weight, np.unique(y))
+    return TabularClassifier(random_state=options.seed, class_weight=weight, **settings)
 
-    def per_layer(value: Any) -> Any:
-        return None if value is None else [value] * len(hidden)
 
-    pairs = {
-        "target": (options.target, target.name),
-        "task": (options.task, target.task),
-        "hidden": (None if options.hidden is None else widths(options.hidden), hidden),
-        "activation": (per_layer(options.activation), described["activation"]),
-        "dropout": (per_layer(options.dropout), described["dropout"]),
-        "seed": (options.seed, saved.network.seed),
-    }
-    for name, (given, theirs) in pairs.items():
-        if given is not None and given != theirs:
+def class_weight(text: str | None, classes: Array) -> Any:
+    """ "balanced", or the weights in a text such as yes=5,no=1; 1 for classes that it does not name."""
+    if text is None or text == "balanced":
+        return text
+    weights = dict.fromkeys(classes.tolist(), 1.0)
+    by_text = {str(label): label for label in weights}
+    for part in text.split(","):
+        label, _, weight = part.rpartition("=")
+        try:
+            value = float(weight)
+        except ValueError:
+            value = -1.0
+        if label not in by_text or not 0 <= value < np.inf:
             raise InputError(
-                f"--{name} {getattr(options, name)}: the model of --resume has {theirs}; leave the option out"
+                f"--class-weight {text!r}: give balanced, or weights such as {next(iter(by_text))}=5; "
+                f"the classes are {some(by_text)}"
             )
+        weights[by_text[label]] = value
+    return weights
 
 
-def _held_out(target: Target, column: pd.Series, share: float, seed: int) -> NDArray[np.bool_]:
-    """Which rows (n_samples,) are held out: `share` of all, and of each class, drawn from the seed."""
-    codes = target.codes(column) if target.labels else np.zeros(len(column))
-    shuffled = np.random.default_rng(seed).permutation(len(column))
+def held_out(labels: Array | None, n_rows: int, share: float, seed: int) -> NDArray[np.bool_]:
+    """Which rows (n_rows,) are held out: `share` of all, and of each label, drawn from the seed."""
+    codes = np.zeros(n_rows) if labels is None else np.unique(labels, return_inverse=True)[1]
+    shuffled = np.random.default_rng(seed).permutation(n_rows)
     by_class = shuffled[np.argsort(codes[shuffled], kind="stable")]
-    steps = np.floor(share * np.arange(len(column) + 1) + 0.5)
-    held = np.zeros(len(column), bool)
+    steps = np.floor(share * np.arange(n_rows + 1) + 0.5)
+    held = np.zeros(n_rows, bool)
     held[by_class] = np.diff(steps) > 0
     if held.all() or (share > 0 and not held.any()):
-        raise InputError(
-            f"--val {share} of {len(column)} rows leaves no rows on one side; give another share"
-        )
+        raise InputError(f"--val {share} of {n_rows} rows leaves no rows on one side; give another share")
+    if labels is not None and len(np.unique(labels[~held])) < len(np.unique(labels)):
+        raise InputError(f"--val {share} of {n_rows} rows holds out all rows of a class; give another share")
     return held
 
 
-def _check_picture(path: Path) -> None:
-    try:
-        from matplotlib.backend_bases import FigureCanvasBase
-    except ImportError:
-        raise InputError("--plot needs matplotlib: pip install 'fastnn[plot]'") from None
-    kinds = FigureCanvasBase.get_supported_filetypes()
-    if path.suffix[1:].lower() not in kinds:
-        raise InputError(f"--plot {str(path)!r}: the name is to end in one of {', '.join(sorted(kinds))}")
-
-
-def _draw(history: History, path: Path) -> None:
-    from io import BytesIO
-
-    from matplotlib.figure import Figure
-
-    from fastnn.plots import learning_curves
-
-    figure, contents = Figure(layout="constrained"), BytesIO()
-    learning_curves(history, figure.subplots())
-    figure.savefig(contents, format=path.suffix[1:].lower())
-    write_bytes(path, contents.getvalue())
+def _numpy_seconds(estimator: Any, X: Any, y: Array) -> float:
+    """Of the same steps in the NumPy reference, from a few of them."""
+    network, batch = estimator.networks_[0], min(len(X), estimator.batch_size or BATCH_SIZE)
+    few = X.iloc[: 10 * batch]
+    targets = np.zeros(len(few), network.dtype)
+    told = estimator.history_
+    steps = sum(len(one["cost"]) * -(-len(X) * 4 // (5 * batch)) for one in told)
+    return steps * reference_step_seconds(network, estimator.preprocessing_.features(few), targets, batch)

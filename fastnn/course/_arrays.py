@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from fastnn._validation import Array, as_kernels_want, choice, common_dtype, real_array
+from fastnn.checks import Array, as_kernels_want, as_numbers, choice, common_dtype
 from fastnn_kernels.activations import ACTIVATIONS
 
 FLOAT64, FLOAT32 = np.dtype(np.float64), np.dtype(np.float32)
-ELEMENTWISE = {name: entry.code for name, entry in ACTIVATIONS.items() if name != "softmax"}
+ELEMENTWISE = {name: entry.code for name, entry in ACTIVATIONS.items() if entry.elementwise}
 
 
 def is_plain(value: Any) -> bool:
@@ -45,7 +45,7 @@ def matrices(names: str, *values: Any) -> tuple[Array, ...]:
 
 
 def _converted(names: list[str], values: tuple[Any, ...]) -> tuple[Array, ...]:
-    arrays = [_numbers(name, value) for name, value in zip(names, values, strict=True)]
+    arrays = [as_numbers(name, value) for name, value in zip(names, values, strict=True)]
     for name, array in zip(names, arrays, strict=True):
         if array.ndim != 2:
             raise ValueError(
@@ -56,13 +56,6 @@ def _converted(names: list[str], values: tuple[Any, ...]) -> tuple[Array, ...]:
             raise ValueError(f"{name} is empty, its shape is {array.shape}: expected at least one element")
     dtype = common_dtype(arrays)
     return tuple(array.astype(dtype, copy=False) for array in arrays)
-
-
-def _numbers(name: str, value: Any) -> Array:
-    try:
-        return real_array(name, value)
-    except ValueError as error:  # NumPy's, of nested lists that are ragged
-        raise ValueError(f"{name} does not make an array: {error}") from None
 
 
 def readable(array: Array) -> Array:
@@ -87,7 +80,7 @@ def elements(name: str, values: Any) -> Array:
         and (values.dtype is FLOAT64 or values.dtype is FLOAT32)
     ):
         return values
-    array = _numbers(name, values)
+    array = as_numbers(name, values)
     return as_kernels_want(array, common_dtype([array])).reshape(array.shape)
 
 
@@ -100,7 +93,7 @@ def agree(first: str, A: Array, second: str, B: Array) -> None:
 def labels(name: str, Y: Any, other: str, A: Array) -> Array:
     """Y as an array of A's shape and type; (n_samples,) stands for (1, n_samples)."""
     if type(Y) is not np.ndarray or Y.dtype is not A.dtype or not Y.flags.carray:
-        Y = as_kernels_want(_numbers(name, Y), A.dtype)
+        Y = as_kernels_want(as_numbers(name, Y), A.dtype)
     if Y.ndim == 1 and A.shape[0] == 1:
         Y = Y.reshape(1, -1)
     agree(name, Y, other, A)

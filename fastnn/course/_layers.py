@@ -5,18 +5,28 @@ A_prev, dA_prev (n_in, n_samples), W, dW (n_out, n_in), b, db (n_out, 1), Z, A, 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from fastnn._validation import Array
-from fastnn.course._arrays import FLOAT64, agree, by_columns, elements, is_plain, labels, matrices, readable
-from fastnn.options import real
+from fastnn.checks import Array, real
+from fastnn.course._arrays import (
+    FLOAT64,
+    agree,
+    by_columns,
+    elements,
+    is_plain,
+    labels,
+    matrices,
+    missing,
+    readable,
+)
 from fastnn_kernels import columns
-from fastnn_kernels.activations import IDENTITY, activation_backward, activation_forward
-from fastnn_kernels.costs import binary_cross_entropy
+from fastnn_kernels.activations import IDENTITY
 from fastnn_kernels.matmul import PACK_BYTES
+from fastnn_kernels.on_arrays import activation_backward, activation_forward, binary_cross_entropy
 
 NO_SCRATCH, NO_SCRATCH_32 = np.empty(0), np.empty(0, np.float32)
 forward_scratch_size = lru_cache(columns.forward_scratch_size)
@@ -215,6 +225,15 @@ def step(name: str, params: Any, grads: Any, learning_rate: float) -> Array:
     new = np.empty(shape, params.dtype)
     columns.descend(params, grads, learning_rate, new)
     return new
+
+
+def steps(parameters: Mapping[str, Any], grads: Mapping[str, Any], learning_rate: Any) -> dict[str, Array]:
+    """`step` of each of the parameters by name, in a new dictionary."""
+    rate = checked_rate(learning_rate)
+    try:
+        return {name: step(name, value, grads["d" + name], rate) for name, value in parameters.items()}
+    except KeyError as error:
+        raise missing("grads", grads, error.args[0]) from None
 
 
 def classes(A: Array) -> Array:

@@ -1,26 +1,22 @@
-"""Whole runs of gradient descent over all samples, in compiled code."""
+"""Whole runs of gradient descent over all samples, on the engine that `Network.fit` has."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from fastnn._validation import Array
+from fastnn.checks import Array, as_kernels_want, real, whole
 from fastnn.course._arrays import ELEMENTWISE, matrices, readable
-from fastnn.course._layers import backward_scratch_size, forward_scratch_size
-from fastnn.engine import DivergenceError
-from fastnn.options import real, whole
-from fastnn_kernels.descent import descend as compiled_descend
-from fastnn_kernels.descent import descend_epochs as compiled_epochs
-from fastnn_kernels.layout import layer_table, n_units
+from fastnn.optimizers import SGD
+from fastnn.plan import Plan, Settings
+from fastnn.trainer import DivergenceError, Trainer
+from fastnn_kernels.layout import layer_table, parameter_views
 
 Report = Callable[[int, float], None]
 Layers = list[tuple[Array, Array]]  # W and b of each layer
-# A slice is one compiled call. Between slices a Ctrl-C is heard, and costs are printed.
-SLICE_SECONDS, SLICE_GROWTH = 0.05, 8
+MOST_STEPS = 10_000  # whose costs and rates are in memory at once
 
 
 def checked_data(
@@ -65,105 +61,51 @@ def descend(
     report: Report | None = None,
     every: int = 100,
 ) -> tuple[Layers, list[float]]:
-    """W and b of each layer after so many steps over all samples, and the cost before every so-manieth.
+    """W and b of each layer after so many steps over all samples, and the cost before step 0, `every`, ...
 
     X (n_in, n_samples), Y (n_out, n_samples), W (n_out, n_in), b (n_out, 1): none of them is changed. The
     cost is the mean cross-entropy; the last activation is the sigmoid. `report` is told iteration and cost.
     """
     rate, n_steps = real("learning_rate", learning_rate), whole("num_iterations", num_iterations)
     X, Y = checked_data(X, Y, parameters[0][0].dtype)
-    run = _Workspace(X, Y, parameters, activations, X.shape[1])
-    costs = np.zeros(-(-n_steps // every))
-    for first, last in _slices(n_steps):
-        compiled_descend(run.layers, run.params, X, Y, rate, first, last, every, *run.arrays, costs)
-        numbers = range(-(-first // every), -(-last // every))
-        run.check(costs[numbers.start : numbers.stop], f"iteration {last - 1}", rate)
-        if report is not None:
-            for number in numbers:
-                report(number * every, costs[number])
-    return run.parameters(), costs.tolist()
-
-
-def descend_epochs(
-    X: Any,
-    Y: Any,
-    test: tuple[Any, Any] | None,
-    parameters: Layers,
-    activations: Sequence[str],
-    learning_rate: float,
-    epochs: int,
-    batch_size: int,
-    seed: int,
-) -> tuple[Layers, Array]:
-    """As `descend`, in batches of shuffled samples; curves (n_epochs, 4).
-
-    Each row of the curves is the mean cost and the accuracy over X and over X_test, after the epoch; those of
-    X_test are zeros if `test`, (X_test, Y_test), is None.
-    """
-    rate, epochs = real("learning_rate", learning_rate), whole("epochs", epochs)
-    batch_size, random = whole("batch_size", batch_size, 1), np.random.default_rng(seed)
-    dtype = parameters[0][0].dtype
-    X, Y = checked_data(X, Y, dtype)
-    X_test, Y_test = np.empty((len(X), 0), dtype), np.empty((len(Y), 0), dtype)
-    if test is not None:
-        X_test, Y_test = checked_data(*test, dtype, ("X_test", "Y_test"))
-        if len(X_test) != len(X):
-            raise ValueError(f"X_test has {len(X_test)} features, X has {len(X)}: they must be the same ones")
-    n_samples = X.shape[1]
-    batch_size = min(batch_size, n_samples)
-    run = _Workspace(X, Y, parameters, activations, max(n_samples, X_test.shape[1]))
-    batch, curves = np.empty(batch_size * (len(X) + len(Y)), dtype), np.zeros((epochs, 4))
-    for first, last in _slices(epochs):
-        orders = np.tile(np.arange(n_samples), (last - first, 1))
-        random.permuted(orders, axis=1, out=orders)
-        settings = orders, batch_size, rate, X_test, Y_test, batch
-        compiled_epochs(run.layers, run.params, X, Y, *settings, *run.arrays, curves[first:last])
-        run.check(curves[first:last], f"epoch {last}", rate)
-    return run.parameters(), curves
-
-
-def _slices(n_steps: int) -> Iterator[tuple[int, int]]:
-    """First and last of the steps of each compiled call, which takes as long as the one before it tells."""
-    first, size = 0, 1
-    while first < n_steps:
-        last, started = min(n_steps, first + size), time.perf_counter()
-        yield first, last
-        seconds = (time.perf_counter() - started) / (last - first)
-        size = max(1, min(SLICE_GROWTH * size, int(SLICE_SECONDS / max(seconds, 1e-7))))
-        first = last
-
-
-class _Workspace:
-    """The layer table, the flat parameters and the memory of a run over at most `n_samples` at a time."""
-
-    def __init__(
-        self, X: Array, Y: Array, parameters: Layers, activations: Sequence[str], n_samples: int
-    ) -> None:
-        self.layers = _layer_table(X, Y, parameters, activations)
-        self.params = np.concatenate([array.ravel() for layer in parameters for array in layer])
-        dtype, units = self.params.dtype, n_samples * n_units(self.layers)
-        sizes = [(int(x["n_in"]), int(x["n_out"]), n_samples, dtype.itemsize) for x in self.layers]
-        scratch = max(max(forward_scratch_size(*x), backward_scratch_size(*x)) for x in sizes)
-        lengths = units, units, self.params.size, scratch
-        self.arrays = [np.empty(length, dtype) for length in lengths]
-
-    def check(self, costs: Array, when: str, rate: float) -> None:
-        if not (np.isfinite(costs).all() and np.isfinite(self.params).all()):
+    layers, dtype, n_samples = checked_layers(X, Y, parameters, activations), X.dtype, X.shape[1]
+    params = flat_parameters(parameters)
+    settings = Settings(SGD(rate), n_samples, told_every=every, same_rows=True)
+    trainer = Trainer(Plan(layers, dtype, "binary_cross_entropy", len(Y), False, 0, settings), params)
+    rows = as_kernels_want(X.T, dtype), as_kernels_want(Y.T, dtype), np.empty(0, dtype), np.arange(n_samples)
+    most = every if report is not None else max(1, MOST_STEPS // every) * every
+    costs: list[float] = []
+    for first in range(0, n_steps, most):
+        count = min(most, n_steps - first)
+        rates = settings.optimizer.corrected(np.arange(count), count)
+        try:
+            told = trainer.train(*rows, np.tile([[0, n_samples]], (count, 1)), rates)[::every, 0]
+            finite = bool(np.isfinite(params).all())
+        except DivergenceError:
+            finite = False
+        if not finite:
             raise DivergenceError(
-                f"the cost is not finite after {when}: use a smaller learning_rate than {rate:g}, or scale X"
-            )
-
-    def parameters(self) -> Layers:
-        """W (n_out, n_in) and b (n_out, 1) of each layer, in arrays of their own."""
-        result = []
-        for layer in self.layers:
-            start, end, n_out = int(layer["weights"]), int(layer["biases"]), int(layer["n_out"])
-            W, b = self.params[start:end].reshape(n_out, -1), self.params[end : end + n_out].reshape(-1, 1)
-            result.append((W.copy(), b.copy()))
-        return result
+                f"the cost is not finite after iteration {max(trainer.steps_done - 1, 0)}: use a smaller "
+                f"learning_rate than {rate:g}, or scale X"
+            ) from None
+        costs += told.tolist()
+        if report is not None:
+            report(first, costs[-1])
+    return as_columns(params, layers), costs
 
 
-def _layer_table(X: Array, Y: Array, parameters: Layers, activations: Sequence[str]) -> Array:
+def flat_parameters(parameters: Layers) -> Array:
+    """One vector of all parameters, as the engine has them: see fastnn_kernels.layout."""
+    return np.concatenate([array.T.ravel() for layer in parameters for array in layer])
+
+
+def as_columns(params: Array, layers: Array) -> Layers:
+    """W (n_out, n_in) and b (n_out, 1) of each layer of such a vector, in arrays of their own."""
+    weights, biases = parameter_views(params, layers)
+    return [(W.T.copy(), b.reshape(-1, 1).copy()) for W, b in zip(weights, biases, strict=True)]
+
+
+def checked_layers(X: Array, Y: Array, parameters: Layers, activations: Sequence[str]) -> Array:
     """The kernels' table of these layers, each of which takes what the one before it gives."""
     sizes = [len(X), *(len(W) for W, _ in parameters)]
     for number, ((W, b), n_in, n_out) in enumerate(zip(parameters, sizes, sizes[1:], strict=False), 1):
@@ -196,13 +138,3 @@ def as_layers(parameters: Mapping[str, Array], dtype: np.dtype[Any]) -> Layers:
 def float_type(X: Any) -> np.dtype[Any]:
     """float32 if X is of that type, else float64."""
     return np.dtype(np.float32 if getattr(X, "dtype", None) == np.float32 else np.float64)
-
-
-def sizes_of(name: str, sizes: Any) -> list[int]:
-    """The widths of a network's layers, from inputs to outputs."""
-    if np.ndim(sizes) != 1:
-        raise ValueError(f"{name}={sizes!r}: expected a list of widths, from the inputs' to the outputs'")
-    widths = [whole(f"a width in {name}", size, 1) for size in sizes]
-    if len(widths) < 2:
-        raise ValueError(f"{name}={widths}: expected at least two widths, the inputs' and the outputs'")
-    return widths

@@ -1,28 +1,27 @@
 """A network of any depth by hand: relu, relu, ..., sigmoid; arrays are (n_features, n_samples).
 
-parameters: a dictionary of W1 (n_1, n_0), b1 (n_1, 1), W2, b2, ... Lists and integers are taken too; an
-argument is never changed. The names and the results are those of the course notebooks, but for what many
-copies have wrong:
+parameters: a dictionary of W1 (n_1, n_0), b1 (n_1, 1), W2, b2, ... Lists and integers are taken too. No
+argument is changed, but for the dictionary that update_parameters is given. The names and the results are
+those of the course notebooks, but for what many copies have wrong:
 
 - Z is W A + b, never np.dot(A, W), and the last layer takes the output of the one before it.
 - grads["dA1"] is the gradient of A1, which layer 2 passes down; the keys are not shifted by one.
 - The cost has log(A) and log(1 - A) once each, and is finite where A is 0 or 1.
 - Nothing is added inside the sigmoid: it is exact, and no large Z overflows.
-- update_parameters makes new arrays, so parameters that were kept stay as they were.
+- update_parameters puts new arrays into the dictionary: arrays that were kept stay as they were.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from fastnn._validation import Array
+from fastnn.checks import Array, whole, widths
 from fastnn.course import _layers
-from fastnn.course._arrays import ELEMENTWISE, activation_code, entry, missing
-from fastnn.course._loops import as_dictionary, as_layers, descend, float_type, printer, sizes_of
-from fastnn.options import whole
+from fastnn.course._arrays import ELEMENTWISE, activation_code, entry
+from fastnn.course._loops import as_dictionary, as_layers, descend, float_type, printer
 
 __all__ = [
     "L_Model_Forward",
@@ -71,7 +70,7 @@ def initialize_parameters_deep(layer_dims: Any, *, seed: int = 1) -> Parameters:
 
 
 def _drawn(layer_dims: Any, seed: int, scale: Callable[[int], Any]) -> Parameters:
-    sizes = sizes_of("layer_dims", layer_dims)
+    sizes = widths("layer_dims", layer_dims)
     # The generator of np.random.seed, without touching the one that all share.
     random = np.random.RandomState(whole("seed", seed, 0, 2**32 - 1))
     pairs = zip(sizes, sizes[1:], strict=False)
@@ -81,16 +80,11 @@ def _drawn(layer_dims: Any, seed: int, scale: Callable[[int], Any]) -> Parameter
 
 
 def update_parameters(
-    parameters: Mapping[str, Any], grads: Mapping[str, Any], learning_rate: float
-) -> Parameters:
-    """W - learning_rate * dW and b - learning_rate * db of each layer, in new arrays."""
-    rate = _layers.checked_rate(learning_rate)
-    try:
-        return {
-            name: _layers.step(name, value, grads["d" + name], rate) for name, value in parameters.items()
-        }
-    except KeyError as error:
-        raise missing("grads", grads, error.args[0]) from None
+    parameters: MutableMapping[str, Any], grads: Mapping[str, Any], learning_rate: float
+) -> MutableMapping[str, Array]:
+    """Changes `parameters` to W - learning_rate * dW and b - learning_rate * db of each layer; returns it."""
+    parameters.update(_layers.steps(parameters, grads, learning_rate))
+    return parameters
 
 
 # Activations, of any shape.

@@ -1,29 +1,29 @@
 """One hidden layer of tanh and a sigmoid by hand, for points in a plane; arrays are (n_features, n_samples).
 
 parameters: a dictionary of W1 (n_h, n_x), b1 (n_h, 1), W2 (n_y, n_h), b2 (n_y, 1). Lists and integers are
-taken too; an argument is never changed. What many copies have wrong, and what these functions do:
+taken too; an argument is never changed. Defaults are those of the edition with a rate of 0.01 and seed 42; of
+the other, nn_model(X, Y, n_h, learning_rate=1.2, seed=2) gives the numbers. What many copies have wrong, and
+what these functions do:
 
 - A cost with log(1 - A) twice, or log(0): here both terms, once each, finite at saturation.
 - update_parameters that changes the arrays it was given: here they are new.
-- A shared random generator: here every function that draws has a seed of its own, the courses' by default.
+- A shared random generator: here every function that draws has a seed of its own, the course's by default.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from fastnn._validation import Array
+from fastnn.checks import Array, whole
 from fastnn.course import _layers
-from fastnn.course._arrays import ELEMENTWISE, entry
+from fastnn.course._arrays import ELEMENTWISE, entry, matrices
 from fastnn.course._loops import as_dictionary, as_layers, checked_data, descend, float_type, printer
 from fastnn.course.deep import initialize_parameters as _deep_parameters
-from fastnn.course.deep import update_parameters as _updated
 from fastnn.course.planar_data import load_extra_datasets, load_planar_dataset
-from fastnn.options import whole
 
 __all__ = [
     "HiddenSize",
@@ -37,6 +37,7 @@ __all__ = [
     "load_extra_datasets",
     "load_planar_dataset",
     "nn_model",
+    "plot_decision_boundary",
     "predict",
     "sigmoid",
     "update_parameters",
@@ -49,10 +50,11 @@ PRINTED = "Cost after iteration {}: {:f}"
 
 def layer_sizes(X: Any, Y: Any, n_h: int = 4) -> tuple[int, int, int]:
     """n_x, n_h, n_y: features of X, hidden units, outputs in Y."""
-    return np.shape(X)[0], n_h, np.shape(Y)[0] if np.ndim(Y) > 1 else 1
+    (X,) = matrices("X", X)
+    return X.shape[0], n_h, np.shape(Y)[0] if np.ndim(Y) > 1 else 1
 
 
-def initialize_parameters(n_x: int, n_h: int, n_y: int, *, seed: int = 2) -> Parameters:
+def initialize_parameters(n_x: int, n_h: int, n_y: int, *, seed: int = 42) -> Parameters:
     """W1 and W2 = 0.01 * standard normal, b1 and b2 = 0."""
     return _deep_parameters(n_x, n_h, n_y, seed=seed)
 
@@ -98,7 +100,7 @@ def update_parameters(
     parameters: Mapping[str, Any], grads: Mapping[str, Any], learning_rate: float = 1.2
 ) -> Parameters:
     """W - learning_rate * dW and b - learning_rate * db of both layers, in new arrays."""
-    return _updated(parameters, grads, learning_rate)
+    return _layers.steps(parameters, grads, learning_rate)
 
 
 def nn_model(
@@ -106,10 +108,10 @@ def nn_model(
     Y: Any,
     n_h: int,
     num_iterations: int = 10000,
-    learning_rate: float = 1.2,
+    learning_rate: float = 0.01,
     print_cost: bool = False,
     *,
-    seed: int = 2,
+    seed: int = 42,
 ) -> Parameters:
     """The parameters after `num_iterations` steps of gradient descent over all samples, in compiled code.
 
@@ -123,8 +125,20 @@ def nn_model(
 
 
 def predict(parameters: Mapping[str, Any], X: Any) -> Array:
-    """1 where A2 > 0.5, else 0, (n_y, n_samples)."""
-    return _layers.classes(forward_propagation(X, parameters)[0])
+    """Whether A2 > 0.5, (n_y, n_samples)."""
+    return forward_propagation(X, parameters)[0] > 0.5
+
+
+def plot_decision_boundary(model: Callable[[Array], Any], X: Any, Y: Any) -> Any:
+    """The plane in the colours of the classes, and the samples in it, on the current Axes, which it returns.
+
+    model: a function of points (n, 2), such as lambda x: predict(parameters, x.T).
+    """
+    from matplotlib import pyplot
+
+    from fastnn.plots import decision_boundary
+
+    return decision_boundary(model, X, Y, pyplot.gca())
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,6 +164,7 @@ def hidden_size_experiment(
 ) -> dict[int, HiddenSize]:
     """A network trained for each size of the hidden layer, and its accuracy on X.
 
+    The rate is one at which 5,000 iterations are enough; that of nn_model takes many more.
     fastnn.plots.hidden_size_panel(result, X, Y) shows their decision boundaries.
     """
     data = checked_data(X, Y)

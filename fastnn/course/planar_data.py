@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastnn._validation import Array
-from fastnn.options import whole
+from fastnn.checks import Array, whole
 
 
 def load_planar_dataset(seed: int = 1, n_samples: int = 400) -> tuple[Array, Array]:

@@ -1,12 +1,14 @@
 """A layer of relu and a sigmoid by hand, trained on mini-batches; here arrays are (n_samples, n_features).
 
-What many copies have wrong, and what this network does:
+relu, sigmoid and their ways back give arrays here, and the ways back take (Z, dA), where fastnn.course.deep
+has pairs and (dA, Z). What many copies have wrong, and what these do:
 
 - A last mini-batch that is dropped, or cut from data before scaling: here all rows are trained on, a short
   last batch too, and all from the same array.
 - An epoch's cost that is the sum over batches divided by another count: here it is the mean over all samples,
   taken after the epoch.
 - log(0) where the sigmoid is 0 or 1: here costs come from Z2 where it is known, and are finite anyway.
+- 1e-5 added inside the sigmoid: here it is exact.
 """
 
 from __future__ import annotations
@@ -15,46 +17,91 @@ from typing import Any
 
 import numpy as np
 
-from fastnn._validation import Array
+from fastnn.checks import Array, real, whole
 from fastnn.course import _layers
 from fastnn.course._arrays import ELEMENTWISE, matrices
-from fastnn.course._loops import as_dictionary, descend_epochs
-from fastnn.options import real, whole
+from fastnn.course._epochs import descend_epochs
+from fastnn.course._loops import as_dictionary
 
-__all__ = ["TwoLayerNetwork", "breast_cancer_data", "breast_cancer_run"]
+__all__ = [
+    "TwoLayerNetwork",
+    "breast_cancer_data",
+    "breast_cancer_run",
+    "caculate_accuracy",
+    "calculate_accuracy",
+    "predict",
+    "relu",
+    "relu_backward",
+    "sigmoid",
+    "sigmoid_backward",
+]
 
 Curves = dict[str, list[float]]
 IDENTITY, RELU, SIGMOID = (ELEMENTWISE[name] for name in ("identity", "relu", "sigmoid"))
+
+
+def relu(X: Any) -> Array:
+    """max(X, 0), of any shape; NaN stays NaN."""
+    return _layers.activate(X, RELU)[0]
+
+
+def relu_backward(Z: Any, dA: Any) -> Array:
+    """dZ = dA where Z > 0, else 0."""
+    return _layers.activation_gradient(dA, Z, RELU)
+
+
+def sigmoid(X: Any) -> Array:
+    """1 / (1 + exp(-X)), of any shape."""
+    return _layers.activate(X, SIGMOID)[0]
+
+
+def sigmoid_backward(Z: Any, dA: Any) -> Array:
+    """dZ = dA * A * (1 - A) with A = sigmoid(Z)."""
+    return _layers.activation_gradient(dA, Z, SIGMOID)
+
+
+def predict(AL: Any) -> Array:
+    """1 where AL > 0.5, else 0, of AL's shape."""
+    (AL,) = matrices("AL", AL)
+    return _layers.classes(AL)
+
+
+def calculate_accuracy(AL: Any, Y: Any) -> float:
+    """The share of samples whose label is that of AL, probabilities or labels (n_samples, 1), from 0 to 1."""
+    predictions = predict(AL)
+    return float(np.mean(predictions == _labels(Y, len(predictions))))
+
+
+caculate_accuracy = calculate_accuracy  # as published
 
 
 class TwoLayerNetwork:
     """hidden_dim units of relu, then one sigmoid.
 
     `parameters` are W1 (n_features, hidden_dim), b1 (1, hidden_dim), W2 (hidden_dim, 1) and b2 (1, 1);
-    `grads` their gradients dW1, ... after a `backward`; `caches` what the last `forward` has left: X, Z1, A1,
-    Z2, A2, each (n_samples, ...).
+    `grads` their gradients dW1, ... after a `backward`; `caches` what the last `forward` has left: A0 = X,
+    Z1, A1, Z2, A2, each (n_samples, ...). seed: of the weights and of the order of rows in `fit`; None takes
+    what the generator of np.random gives next, as the course does.
     """
 
-    def __init__(self, hidden_dim: int, *, seed: int = 0) -> None:
-        self.hidden_dim, self.seed = whole("hidden_dim", hidden_dim, 1), whole("seed", seed)
+    def __init__(self, hidden_dim: int = 128, *, seed: int | None = None) -> None:
+        self.hidden_dim = whole("hidden_dim", hidden_dim, 1)
+        self.seed = None if seed is None else whole("seed", seed, 0, 2**32 - 1)
         self.parameters: dict[str, Array] = {}
         self.grads: dict[str, Array] = {}
         self.caches: dict[str, Array] = {}
 
     def initialize_weight(self, X: Any) -> dict[str, Array]:
-        """W = standard normal / sqrt(n_in), drawn from the seed, b = 0, for the features and type of X."""
+        """W1, W2, b1 and b2 = 0.01 * standard normal, drawn in this order, for the features and type of X."""
         (X,) = matrices("X", X)
         self.parameters, self.grads, self.caches = self._drawn(X), {}, {}
         return self.parameters
 
     def _drawn(self, X: Array) -> dict[str, Array]:
-        random, n_in, n_h = np.random.default_rng(self.seed), X.shape[1], self.hidden_dim
-        drawn = {
-            "W1": random.standard_normal((n_in, n_h)) / np.sqrt(n_in),
-            "b1": np.zeros((1, n_h)),
-            "W2": random.standard_normal((n_h, 1)) / np.sqrt(n_h),
-            "b2": np.zeros((1, 1)),
-        }
+        n_in, n_h = X.shape[1], self.hidden_dim
+        draw = np.random.randn if self.seed is None else np.random.RandomState(self.seed).randn
+        W1, W2, b1, b2 = (0.01 * draw(*shape) for shape in ((n_in, n_h), (n_h, 1), (1, n_h), (1, 1)))
+        drawn = {"W1": W1, "b1": b1, "W2": W2, "b2": b2}
         # In the order in which their transposes can be read.
         return {name: array.astype(X.dtype, order="F") for name, array in drawn.items()}
 
@@ -65,43 +112,44 @@ class TwoLayerNetwork:
         W1, b1, W2, b2 = (array.T for array in self.parameters.values())
         Z1, A1, _ = _layers.forward("X W1 b1", X.T, W1, b1, RELU)
         Z2, A2, _ = _layers.forward("A1 W2 b2", A1, W2, b2, SIGMOID)
-        self.caches = {"X": X, "Z1": Z1.T, "A1": A1.T, "Z2": Z2.T, "A2": A2.T}
+        self.caches = {"A0": X, "Z1": Z1.T, "A1": A1.T, "Z2": Z2.T, "A2": A2.T}
         return A2.T
 
-    def compute_cost(self, A2: Any, Y: Any) -> np.float64:
+    def compute_cost(self, AL: Any, Y: Any) -> np.float64:
         """The mean over samples of -(y log(a) + (1 - y) log(1 - a)), with logarithms of at least eps."""
-        (A2,) = matrices("A2", A2)
-        return _layers.mean_cross_entropy("A2", A2.T, self._labels(Y, len(A2)).T)
+        (AL,) = matrices("AL", AL)
+        return _layers.mean_cross_entropy("AL", AL.T, _labels(Y, len(AL)).T)
 
-    def backward(self, Y: Any) -> dict[str, Array]:
-        """dW1, db1, dW2, db2 of the mean cost of the samples that `forward` was last given."""
+    def backward(self, AL: Any, Y: Any) -> dict[str, Array]:
+        """dW1, db1, dW2, db2 of the mean cost, from AL, which `forward` gave for its last samples."""
         if not self.caches:
             raise ValueError("there is nothing to go back from: call forward(X) first")
-        X, Z1, A1, _, A2 = (array.T for array in self.caches.values())
+        X, Z1, A1, Z2, _ = (array.T for array in self.caches.values())
         W1, _, W2, _ = (array.T for array in self.parameters.values())
-        dZ2 = _layers.difference("A2", A2, self._labels(Y, X.shape[1]).T)
+        (AL,) = matrices("AL", AL)
+        dZ2 = _layers.cross_entropy_gradient("AL", AL.T, Z2, _labels(Y, X.shape[1]).T)
         dA1, dW2, db2 = _layers.backward("dZ2 A1 W2", dZ2, None, IDENTITY, A1, W2)
         _, dW1, db1 = _layers.backward("dA1 X W1", dA1, Z1, RELU, X, W1, with_input=False)
         self.grads = {"dW1": dW1.T, "db1": db1.T, "dW2": dW2.T, "db2": db2.T}
         return self.grads
 
-    def update_parameter(self, learning_rate: float) -> None:
-        """W - learning_rate * dW and b - learning_rate * db, in new arrays."""
+    def update_parameter(self, learning_rate: float = 0.01) -> None:
+        """W - learning_rate * dW and b - learning_rate * db, new arrays in the same dictionary."""
         if not self.grads:
-            raise ValueError("there are no gradients: call forward(X) and backward(Y) first")
+            raise ValueError("there are no gradients: call forward(X) and backward(AL, Y) first")
         rate = real("learning_rate", learning_rate)
-        self.parameters = {
+        self.parameters |= {
             name: _layers.step(name, value.T, self.grads[f"d{name}"].T, rate).T
             for name, value in self.parameters.items()
         }
 
-    def train(self, X: Any, Y: Any, learning_rate: float) -> np.float64:
+    def train(self, X: Any, Y: Any, learning_rate: float = 0.01) -> np.float64:
         """One step of gradient descent on these samples; their mean cost before it, exact from Z2."""
         real("learning_rate", learning_rate)
-        Y = self._labels(Y, len(self._rows(X)))
-        self.forward(X)
+        Y = _labels(Y, len(self._rows(X)))
+        A2 = self.forward(X)
         cost, _ = _layers.logistic_loss("Z2", self.caches["Z2"].T, Y.T)
-        self.backward(Y)
+        self.backward(A2, Y)
         self.update_parameter(learning_rate)
         return cost
 
@@ -118,36 +166,25 @@ class TwoLayerNetwork:
     ) -> Curves:
         """Mini-batches of shuffled rows, in compiled code; train_cost, train_accuracy, test_... by epoch.
 
-        The first call draws the weights; a further one goes on from where they are. The rows' order follows
-        from the seed. Curves are taken after each epoch, over all samples;
+        The first call draws the weights; a further one goes on from where they are. Curves are taken after
+        each epoch, over all samples;
         fastnn.plots.learning_curves(curves) shows them.
         """
         (X,) = matrices("X", X)
         parameters = self.parameters or self._drawn(X)
-        Y = self._labels(Y, len(X)).T
+        Y = _labels(Y, len(X)).T
         test = None
         if X_test is not None:
             (X_test,) = matrices("X_test", X_test)
-            test = X_test.T, self._labels(Y_test, len(X_test)).T
+            test = X_test.T, _labels(Y_test, len(X_test)).T
         start = [(parameters[f"W{i}"].T, parameters[f"b{i}"].T) for i in (1, 2)]
-        options = learning_rate, epochs, batch_size, self.seed
+        seed = np.random.randint(2**31) if self.seed is None else self.seed
+        options = learning_rate, epochs, batch_size, seed
         layers, curves = descend_epochs(X.T, Y, test, start, ("relu", "sigmoid"), *options)
         self.parameters = {name: array.T for name, array in as_dictionary(layers).items()}
         self.grads, self.caches = {}, {}
         names = ["train_cost", "train_accuracy", "test_cost", "test_accuracy"][: 4 if test else 2]
         return dict(zip(names, curves.T.tolist(), strict=False))
-
-    def predict(self, A2: Any) -> Array:
-        """1 where A2 > 0.5, else 0, of A2's shape."""
-        (A2,) = matrices("A2", A2)
-        return _layers.classes(A2)
-
-    def calculate_accuracy(self, predictions: Any, Y: Any) -> float:
-        """The share of the predictions that are the labels, from 0 to 1."""
-        (predictions,) = matrices("predictions", predictions)
-        return float(np.mean(predictions == self._labels(Y, len(predictions))))
-
-    caculate_accuracy = calculate_accuracy
 
     def _rows(self, X: Any) -> Array:
         """X, checked against the weights."""
@@ -159,12 +196,13 @@ class TwoLayerNetwork:
             raise ValueError(f"X has shape {X.shape}, expected (n_samples, {n_in}): W1 has {n_in} rows")
         return X
 
-    def _labels(self, Y: Any, n_samples: int) -> Array:
-        """Y (n_samples, 1), which may be given as (n_samples,)."""
-        (Y,) = matrices("Y", np.reshape(Y, (-1, 1)) if np.ndim(Y) == 1 else Y)
-        if Y.shape != (n_samples, 1):
-            raise ValueError(f"Y has shape {Y.shape}, expected ({n_samples}, 1): a label for each sample")
-        return Y
+
+def _labels(Y: Any, n_samples: int) -> Array:
+    """Y (n_samples, 1), which may be given as (n_samples,)."""
+    (Y,) = matrices("Y", np.reshape(Y, (-1, 1)) if np.ndim(Y) == 1 else Y)
+    if Y.shape != (n_samples, 1):
+        raise ValueError(f"Y has shape {Y.shape}, expected ({n_samples}, 1): a label for each sample")
+    return Y
 
 
 def breast_cancer_data(seed: int = 0) -> tuple[Array, Array, Array, Array]:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.metrics import accuracy_score
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import column_or_1d, compute_sample_weight
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
-from sklearn.utils.validation import validate_data
 
-from fastnn.data import Array
+from fastnn.checks import Array
 from fastnn.estimators.base import MLPBase
 from fastnn.estimators.documentation import CLASSIFIER
 from fastnn.estimators.evaluation import accuracy
+from fastnn.estimators.options import CONSTRAINTS
 from fastnn.estimators.solvers import STOCHASTIC
 
 
@@ -28,66 +30,46 @@ def _is_stochastic(estimator: Any) -> bool:
     return True
 
 
+def _is_plain(y: Any) -> bool:
+    """Whether y is a flat array of whole numbers or texts: labels, of which nothing is left to find out."""
+    return type(y) is np.ndarray and y.ndim == 1 and y.dtype.kind in "biuU"
+
+
+def _binarizer(y: Any) -> LabelBinarizer:
+    """A LabelBinarizer fitted to y, which takes scikit-learn longer than epochs over few rows take."""
+    binarizer = LabelBinarizer()
+    if _is_plain(y):
+        classes = np.unique(y)
+        if 2 * classes.size <= y.size:  # with more scikit-learn warns that these may be numbers
+            binarizer.classes_, binarizer.sparse_input_ = classes, False
+            binarizer.y_type_ = "multiclass" if classes.size > 2 else "binary"
+            return binarizer
+    return binarizer.fit(y)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
 class MLPClassifier(ClassifierMixin, MLPBase):
     __doc__ = CLASSIFIER
 
     _parameter_constraints = {
-        **MLPBase._parameter_constraints,
+        **CONSTRAINTS,
         "class_weight": [StrOptions({"balanced"}), dict, list, None],
     }
 
-    def __init__(
-        self,
-        hidden_layer_sizes: Any = (100,),
-        activation: str | list[str] = "relu",
-        *,
-        solver: str = "adam",
-        alpha: float = 0.0001,
-        batch_size: int | str = "auto",
-        learning_rate: str = "constant",
-        learning_rate_init: float = 0.001,
-        power_t: float = 0.5,
-        max_iter: int = 200,
-        shuffle: bool = True,
-        random_state: Any = None,
-        tol: float = 1e-4,
-        verbose: bool | int = False,
-        warm_start: bool = False,
-        momentum: float = 0.9,
-        nesterovs_momentum: bool = True,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-8,
-        n_iter_no_change: float = 10,
-        max_fun: int = 15000,
-        class_weight: Any = None,
-        weight_decay: float = 0.01,
-        dropout: float | list[float] = 0.0,
-        clip_norm: float | None = None,
-        scoring: Any = None,
-        coefs_init: list[Any] | None = None,
-        intercepts_init: list[Any] | None = None,
-        n_threads: int | None = None,
-        progress: bool = False,
-        on_epoch_end: Any = None,
-    ) -> None:
-        self._store(locals())
+    hidden_layer_sizes: Any = field(default=(100,), kw_only=False)
+    activation: str | list[str] = field(default="relu", kw_only=False)
+    class_weight: Any = None
 
     @property
     def _cost(self) -> str:
         return "softmax_cross_entropy" if self.out_activation_ == "softmax" else "binary_cross_entropy"
 
     def _check_targets(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Any]:
-        X, y = validate_data(
-            self, X, y, reset=reset, accept_sparse="csr", multi_output=True, order="C",
-            dtype=(np.float64, np.float32),
-        )  # fmt: skip
+        X, y = self._samples(X, y, reset)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         if not hasattr(self, "classes_") or not (self.warm_start or incremental):
-            self._label_binarizer = LabelBinarizer().fit(y)
+            self._label_binarizer = _binarizer(y)
             self.classes_ = self._label_binarizer.classes_
             return X, y
         classes = unique_labels(y)
@@ -118,7 +100,7 @@ class MLPClassifier(ClassifierMixin, MLPBase):
     def _stratify(self, Y: Array) -> Array | None:
         return Y.astype(bool) if self.n_outputs_ == 1 else None
 
-    def _score_outputs(self, Y: Array, outputs: Array, weights: Array | None) -> float:
+    def _score_outputs(self, Y: Array, outputs: Array, weights: Array) -> float:
         return accuracy(self._cost, Y, outputs, weights) if len(self.classes_) > 1 else 1.0
 
     def _weights(self, sample_weight: Any, X: Any, y: Any, incremental: bool) -> Array | None:
@@ -136,23 +118,10 @@ class MLPClassifier(ClassifierMixin, MLPBase):
     @available_if(_is_stochastic)
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Any:
-        """Train for one epoch over the given rows, from where the last one ended.
+        """Train for one epoch over the given rows, from where the last one ended; returns the estimator.
 
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The input.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            The labels.
-        sample_weight : array-like of shape (n_samples,), default=None
-            The weight of each row.
-        classes : array of shape (n_classes,), default=None
-            All labels that will ever come; needed in the first call only.
-
-        Returns
-        -------
-        self : object
-            The model, trained further.
+        X (n_samples, n_features), dense or sparse; y (n_samples,) or (n_samples, n_outputs), labels;
+        sample_weight (n_samples,). classes (n_classes,): all labels that will ever come, for the first call.
         """
         if _check_partial_fit_first_call(self, classes):
             multilabel = type_of_target(y).startswith("multilabel")
@@ -160,18 +129,7 @@ class MLPClassifier(ClassifierMixin, MLPBase):
         return self._fit(X, y, sample_weight, incremental=True)
 
     def predict_proba(self, X: Any) -> Array:
-        """Estimate the probability of each class.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The input.
-
-        Returns
-        -------
-        y_prob : ndarray of shape (n_samples, n_classes)
-            One column per entry of `classes_`.
-        """
+        """The probability of each class (n_samples, n_classes), for X (n_samples, n_features)."""
         outputs = self._outputs(self._features(X))
         if outputs.shape[1] > 1:
             return outputs
@@ -181,34 +139,12 @@ class MLPClassifier(ClassifierMixin, MLPBase):
         return both
 
     def predict_log_proba(self, X: Any) -> Array:
-        """The logarithm of `predict_proba`.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The input.
-
-        Returns
-        -------
-        log_y_prob : ndarray of shape (n_samples, n_classes)
-            One column per entry of `classes_`.
-        """
+        """The logarithm of `predict_proba`."""
         probabilities = self.predict_proba(X)
         return np.log(probabilities, out=probabilities)
 
     def predict(self, X: Any) -> Array:
-        """Predict labels.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The input.
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples,) or (n_samples, n_classes)
-            The predicted labels.
-        """
+        """The labels (n_samples,) or (n_samples, n_classes), for X (n_samples, n_features)."""
         outputs = self._outputs(self._features(X))
         if self.out_activation_ == "softmax":
             return self.classes_[outputs.argmax(axis=1)]
@@ -217,6 +153,17 @@ class MLPClassifier(ClassifierMixin, MLPBase):
                 return self.classes_[(outputs[:, 0] > 0.5).astype(np.intp)]
             outputs = outputs[:, 0]
         return self._label_binarizer.inverse_transform(outputs)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """The accuracy: the weighted share of the rows of X (n_samples, n_features) whose labels are y's."""
+        predicted = self.predict(X)
+        comparable = _is_plain(y) and _is_plain(predicted) and y.shape == predicted.shape
+        texts = comparable and [labels.dtype.kind for labels in (y, predicted)].count("U")
+        if comparable and texts != 1 and sample_weight is None and 2 * self.classes_.size <= y.size:
+            return float(
+                (predicted == y).mean()
+            )  # scikit-learn would look for a millisecond at what they are
+        return float(accuracy_score(y, predicted, sample_weight=sample_weight))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

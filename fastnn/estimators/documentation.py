@@ -1,15 +1,18 @@
 """The class docstrings of the two estimators, whose parameters are all but one the same."""
 
-_LOSS = """loss : {'squared_error', 'poisson'}, default='squared_error'
+from fastnn.estimators.parameters import EXTRA
+
+_LOSS = """loss : {'squared_error', 'poisson', 'absolute_error', 'huber', 'quantile'}, default='squared_error'
     What is minimised: half the squared error, or half the Poisson deviance of y >= 0, whose output is the
-    exponential of what the last layer computes.
+    exponential of what the last layer computes. Extra: the absolute error, which predicts medians, and
+    Huber's loss, see `huber_threshold`: both care less for outliers; the pinball loss, see `quantile`.
 """
 
 _PARAMETERS = """hidden_layer_sizes : int or array-like of shape (n_layers - 2,), default=(100,)
     Width of each hidden layer.
 activation : str or list of str, default='relu'
-    Of the hidden layers: 'identity', 'logistic', 'tanh' or 'relu'. Extra: 'leaky_relu', 'elu', 'gelu',
-    'silu', 'softplus', and a list with a name for each hidden layer.
+    Of the hidden layers: 'identity', 'logistic', 'tanh' or 'relu'. Extra: EXTRA, and a list with a name for
+    each hidden layer.
 solver : {'lbfgs', 'sgd', 'adam', 'adamw'}, default='adam'
     'lbfgs' takes all rows in every step; the others take batches. Extra: 'adamw', see `weight_decay`.
 alpha : float, default=0.0001
@@ -62,6 +65,15 @@ _CLASS_WEIGHT = """class_weight : dict, 'balanced' or None, default=None
     labels a list of dicts.
 """
 
+_HUBER_THRESHOLD = """huber_threshold : float, default=1.0
+    Of loss='huber': where the error is larger, the loss grows with it and no longer with its square.
+"""
+
+_QUANTILE = """quantile : float or list of float, default=0.5
+    Of loss='quantile': what share of y is to be below the prediction. A list in rising order gives an
+    output for each, of one number y: their predictions never cross, as they are sorted.
+"""
+
 _EXTRAS = """weight_decay : float, default=0.01
     Of 'adamw': the weights shrink by this times the learning rate in each step, besides the penalty `alpha`.
 dropout : float or list of float, default=0.0
@@ -74,6 +86,9 @@ coefs_init, intercepts_init : list of arrays or None, default=None
     Initial weights and biases in place of those drawn; the shapes are those of `coefs_` and `intercepts_`.
 n_threads : int or None, default=None
     Threads of training and prediction; None takes as many as pay. The results do not depend on it.
+precision : 'bfloat16' or None, default=None
+    'bfloat16' rounds what is multiplied, in training and prediction, to 8 significant bits, and sums in
+    float32. It needs X of float32. Not for 'lbfgs'.
 progress : bool, default=False
     Whether to show a progress bar over the epochs.
 on_epoch_end : callable, list of callables or None, default=None
@@ -141,7 +156,7 @@ Parameters, attributes, results and messages are those of `sklearn.neural_networ
 
 Parameters
 ----------
-{first}{_PARAMETERS}
+{first}{_PARAMETERS.replace("EXTRA", ", ".join(map(repr, EXTRA)))}
 Other Parameters
 ----------------
 extras : all that follow
@@ -157,4 +172,4 @@ Examples
 
 
 CLASSIFIER = _document("classifier", "", _CLASS_WEIGHT, _CLASSES, "accuracy", _CLASSIFIER_EXAMPLE)
-REGRESSOR = _document("regressor", _LOSS, "", "", "R2", _REGRESSOR_EXAMPLE)
+REGRESSOR = _document("regressor", _LOSS, _HUBER_THRESHOLD + _QUANTILE, "", "R2", _REGRESSOR_EXAMPLE)

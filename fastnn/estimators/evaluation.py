@@ -4,83 +4,59 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy.special import xlogy
 
-from fastnn.data import Array
+from fastnn import reference
+from fastnn.checks import Array
+from fastnn.data import Rows
+from fastnn.scores import mean
+from fastnn_kernels.costs import COSTS
 
 
-@dataclass(frozen=True)
-class Rows:
-    """X (n_samples, n_in), dense or CSR; Y (n_samples, n_targets) as the engine takes them, weights or None.
-
-    labels: y as the user gave it, or a function that makes them from Y.
-    """
-
-    X: Any
-    Y: Array
-    weights: Array | None
-    labels: Any = None
-
-    def __len__(self) -> int:
-        return int(self.X.shape[0])
-
-    def take(self, rows: Array) -> Rows:
-        weights = None if self.weights is None else self.weights[rows]
-        labels = None if self.labels is None else self.labels[rows]
-        return Rows(self.X[rows], self.Y[rows], weights, labels)
-
-
-def log_loss_ceiling(cost: str, dtype: Any) -> float:
-    """The largest loss of a label, whose probability is clipped at the spacing of 1; infinite for numbers."""
-    return float(-np.log(np.finfo(dtype).eps)) if cost.endswith("cross_entropy") else np.inf
-
-
-def mean_loss(cost: str, Y: Array, outputs: Array, weights: Array | None) -> float:
-    """The weighted mean loss without the penalty: half squares (mean over outputs), log loss or deviance."""
-    eps = np.finfo(outputs.dtype).eps
-    if cost == "squared_error":
-        losses = 0.5 * ((outputs - Y) ** 2).mean(axis=1)
-    elif cost == "poisson":
+def mean_loss(cost: str, Y: Array, outputs: Array, weights: Array, huber_threshold: float) -> float:
+    """The weighted mean loss without the penalty: of numbers (mean over outputs), log loss or deviance."""
+    eps, targets = np.finfo(outputs.dtype).eps, COSTS[cost].targets
+    if targets in ("numbers", "quantiles"):
+        more = {"threshold": huber_threshold} if cost == "huber" else {}
+        losses = getattr(reference, cost)(outputs, Y, **more)[0] / outputs.shape[1]
+    elif targets == "counts":
         losses = (xlogy(Y, Y / outputs) - Y + outputs).sum(axis=1)
-    elif cost == "softmax_cross_entropy":
+    elif targets == "classes":
         chosen = np.take_along_axis(outputs, Y.astype(np.intp), axis=1)[:, 0]
         losses = -np.log(np.clip(chosen, eps, 1 - eps))
     else:
         likely = np.clip(np.where(Y > 0.5, outputs, 1 - outputs), eps, 1 - eps)
         losses = -np.log(likely).sum(axis=1)
-    return float(np.average(losses, weights=weights))
+    return mean(losses, weights)
 
 
-def accuracy(cost: str, Y: Array, outputs: Array, weights: Array | None) -> float:
+def accuracy(cost: str, Y: Array, outputs: Array, weights: Array) -> float:
     """The share of rows whose labels are all right."""
-    if cost == "softmax_cross_entropy":
-        hits = outputs.argmax(axis=1) == Y[:, 0]
-    else:
-        hits = ((outputs > 0.5) == (Y > 0.5)).all(axis=1)
-    return float(np.average(hits, weights=weights))
-
-
-def r2(Y: Array, outputs: Array, weights: Array | None) -> float:
-    """The share of the variance explained, averaged over outputs; of a constant 1 if it is met, else 0."""
-    if not np.isfinite(outputs).all():
-        return float("nan")
-    share = np.ones((len(Y), 1)) if weights is None else weights[:, None]
-    unexplained = (share * (Y - outputs) ** 2).sum(axis=0, dtype=np.float64)
-    spread = (share * (Y - np.average(Y, axis=0, weights=weights)) ** 2).sum(axis=0, dtype=np.float64)
-    constant = spread == 0
-    scores = 1 - unexplained / np.where(constant, 1, spread)
-    return float(np.where(constant, unexplained == 0, scores).mean())
+    if COSTS[cost].targets == "classes":
+        return mean(outputs.argmax(axis=1) == Y[:, 0], weights)
+    return mean(((outputs > 0.5) == (Y > 0.5)).all(axis=1), weights)
 
 
 class Evaluation:
-    """Held-out rows, and how an estimator is judged by them."""
+    """Held-out rows, and how an estimator is judged by them.
 
-    def __init__(self, estimator: Any, rows: Rows) -> None:
-        self._estimator, self._rows = estimator, rows
+    labels: the rows' y as the user gave it; outputs, score: of X, and of Y, outputs and weights.
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        cost: str,
+        rows: Rows,
+        labels: Any,
+        outputs: Callable[[Any], Array],
+        score: Callable[[Array, Array, Array], float],
+    ) -> None:
+        self._estimator, self._cost, self._rows, self._labels = estimator, cost, rows, labels
+        self._outputs, self._score = outputs, score
         self._scorer: Callable[..., float] | None = None
         if estimator.scoring not in (None, "loss"):
             from sklearn.metrics import check_scoring
@@ -89,20 +65,19 @@ class Evaluation:
 
     def __call__(self) -> tuple[float, float]:
         """The loss and the score of the parameters as they are now; more is better for the score."""
-        estimator, rows = self._estimator, self._rows
-        cost = estimator._cost
+        rows = self._rows
         with np.errstate(all="ignore"):  # parameters that are no longer finite give a loss that says so
-            outputs = estimator._outputs(rows.X)
-            loss = mean_loss(cost, rows.Y, outputs, rows.weights)
+            outputs = self._outputs(rows.X)
+            threshold = self._estimator.huber_threshold
+            loss = mean_loss(self._cost, rows.Y, outputs, rows.weights, threshold)
             if self._scorer is not None:
-                return loss, self._scored()
-            if estimator.scoring == "loss":
+                return loss, self._scored(self._scorer)
+            if self._estimator.scoring == "loss":
                 return loss, -loss
-            return loss, estimator._score_outputs(rows.Y, outputs, rows.weights)
+            return loss, self._score(rows.Y, outputs, rows.weights)
 
-    def _scored(self) -> float:
+    def _scored(self, scorer: Callable[..., float]) -> float:
         probe = copy.copy(self._estimator)
         probe.__dict__.pop("feature_names_in_", None)  # these rows are an array by now: no warning of that
-        weights = {} if self._rows.weights is None else {"sample_weight": self._rows.weights}
-        assert self._scorer is not None
-        return float(self._scorer(probe, self._rows.X, self._rows.labels, **weights))
+        weights = {"sample_weight": self._rows.weights} if self._rows.weights.size else {}
+        return float(scorer(probe, self._rows.X, self._labels, **weights))

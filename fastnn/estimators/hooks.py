@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any
 
-from tqdm.auto import tqdm
+from fastnn.bar import Bar
 
 try:
     from sklearn.callback import CallbackSupportMixin
@@ -22,7 +22,8 @@ class EpochHooks:
         self._estimator, self._n_epochs = estimator, n_epochs
         own = estimator.on_epoch_end
         self._functions = own if isinstance(own, list | tuple) else () if own is None else (own,)
-        self._bar: Any = None
+        self._bar: Bar | None = None
+        self._done = 0
         self._data = {"X": X, "y": y, "metadata": None if weights is None else {"sample_weight": weights}}
         self._root: Any = None
         self._epoch: Any = None
@@ -30,9 +31,10 @@ class EpochHooks:
 
     def __enter__(self) -> EpochHooks:
         if self._estimator.progress:
-            self._bar = tqdm(total=self._n_epochs, unit=" epochs")
-        if hasattr(self._estimator, "_init_callback_context"):
-            self._root = self._estimator._init_callback_context(max_subtasks=self._n_epochs)
+            self._bar = Bar(self._n_epochs)
+        start = getattr(self._estimator, "_init_callback_context", None)
+        if start is not None:
+            self._root = start(max_subtasks=self._n_epochs)
             self._root.call_on_fit_task_begin(estimator=self._estimator, **self._data)
         return self
 
@@ -57,8 +59,8 @@ class EpochHooks:
         if not self.wanted:
             return False
         if self._bar is not None:
-            self._bar.update()
-            self._bar.set_postfix(loss=f"{self._estimator.loss_:.4g}")
+            self._done += 1
+            self._bar.show(self._done, loss=self._estimator.loss_)
         stop = [bool(function(self._estimator)) for function in self._functions]
         if self._epoch is not None:
             stop.append(self._call(self._epoch))

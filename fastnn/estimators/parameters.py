@@ -3,42 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from fastnn.data import Array
+from fastnn.checks import Array, per_layer
+from fastnn.prediction import Forward
 from fastnn_kernels import layout
 from fastnn_kernels.activations import ACTIVATIONS as KERNELS
-from fastnn_kernels.affine import affine_scratch_size
 
-# scikit-learn's names, and below them those it does not have, with fastnn's names of the same functions.
+# scikit-learn's names, and those that it does not have, with fastnn's names of the same functions.
 ACTIVATIONS = {"identity": "identity", "logistic": "sigmoid", "tanh": "tanh", "relu": "relu"}
-ACTIVATIONS |= {name: name for name in ("leaky_relu", "elu", "gelu", "silu", "softplus")}
+EXTRA = [name for name, entry in KERNELS.items() if entry.elementwise and name not in ACTIVATIONS.values()]
+ACTIVATIONS |= {name: name for name in EXTRA}
 OUTPUTS = {"identity": "identity", "logistic": "sigmoid", "softmax": "softmax", "exp": "exp"}
-PREDICTION_CHUNK = 64
 
-
-def per_layer(name: str, value: Any, n_hidden: int) -> tuple[Any, ...]:
-    """One value for each hidden layer: `value` for all, or those in a list."""
-    if not isinstance(value, list | tuple):
-        return (value,) * n_hidden
-    if len(value) != n_hidden:
-        raise ValueError(f"{name}={value!r} has {len(value)} entries; there are {n_hidden} hidden layers")
-    return tuple(value)
-
-
-class Plan:
-    """The layer table of a forward pass, and the memory that it takes."""
-
-    def __init__(self, layers: Array, itemsize: int) -> None:
-        sizes = [(int(layer["n_in"]), int(layer["n_out"])) for layer in layers]
-        self.layers = layers
-        self.n_out = sizes[-1][1]
-        self.products = sum(n_in * n_out for n_in, n_out in sizes)
-        self.buffer_size = 2 * PREDICTION_CHUNK * max((n_out for _, n_out in sizes[:-1]), default=1)
-        self.scratch_size = max(affine_scratch_size(PREDICTION_CHUNK, *size, itemsize) for size in sizes)
+MOST_SHARED = 10_000  # parameters: the memory of a forward pass holds on to those that it was given last
 
 
 class FlatParameters:
@@ -52,7 +34,7 @@ class FlatParameters:
         self._table = layout.layer_table(self.sizes, [0] * (len(self.sizes) - 1))
         self.vector: Array = np.zeros(layout.n_parameters(self._table), dtype)
         self.coefs, self.intercepts = layout.parameter_views(self.vector, self._table)
-        self._plans: dict[Any, Plan] = {}
+        self._forwards: dict[Any, Forward] = {}
 
     @classmethod
     def packed(cls, coefs: Sequence[Any], intercepts: Sequence[Any]) -> FlatParameters:
@@ -93,16 +75,32 @@ class FlatParameters:
             *(KERNELS[ACTIVATIONS[name]].code for name in per_layer("activation", activation, n_hidden)),
             KERNELS[OUTPUTS[output]].code,
         ]
-        keep = [*(1.0 - share for share in per_layer("dropout", dropout, n_hidden)), 1.0]
-        return layout.layer_table(self.sizes, codes, keep)
+        table = self._table.copy()
+        table["activation"] = codes
+        table["keep"] = [*(1.0 - share for share in per_layer("dropout", dropout, n_hidden)), 1.0]
+        return table
 
-    def plan(self, activation: str | Sequence[str], output: str | None, itemsize: int) -> Plan:
-        """How to compute the outputs or, with None, the activations of the last hidden layer."""
-        key = (activation if isinstance(activation, str) else tuple(activation), output, itemsize)
-        if key not in self._plans:
-            layers = self.layers(activation, output or "identity")
-            self._plans[key] = Plan(layers if output else layers[:-1], itemsize)
-        return self._plans[key]
+    def forward(
+        self,
+        activation: str | Sequence[str],
+        output: str | None,
+        dtype: np.dtype[Any],
+        bfloat16: bool = False,
+    ) -> Forward:
+        """What computes the outputs or, with None, the activations of the last hidden layer."""
+        key = (activation if isinstance(activation, str) else tuple(activation), output, dtype, bfloat16)
+        if key not in self._forwards:
+            layers = self.layers(activation, output or "identity")[: None if output else -1]
+            small = self.vector.size <= MOST_SHARED
+            given = dtype, bfloat16
+            self._forwards[key] = _shared(layers.tobytes(), *given) if small else Forward(layers, *given)
+        return self._forwards[key]
+
+
+@lru_cache(maxsize=16)
+def _shared(layers: bytes, dtype: np.dtype[Any], bfloat16: bool) -> Forward:
+    """One for all small networks of these layers: to make it takes longer than to use it."""
+    return Forward(np.frombuffer(layers, layout.LAYER), dtype, bfloat16)
 
 
 def _same(views: Sequence[Any], values: Any) -> bool:

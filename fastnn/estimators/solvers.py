@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.data import Array
-from fastnn.optimizers import Optimizer
+from fastnn.checks import Array
+from fastnn.optimizers import Rule
 
 STOCHASTIC = ("sgd", "adam", "adamw")
 SMALLEST_ADAPTIVE_RATE = 1e-6
-
-
-@dataclass(frozen=True)
-class Kernel(Optimizer):
-    """An optimizer of the compiled loop, whose rates are computed here."""
-
-    name: str = "sgd"
-    decay_rates: tuple[float, float] = (0.0, 0.0)
-
-    @property
-    def kernel(self) -> str:
-        return self.name
-
-    @property
-    def betas(self) -> tuple[float, float]:
-        return self.decay_rates
 
 
 class Solver:
@@ -38,7 +22,7 @@ class Solver:
     far; moments: the running means (n_moments, n_params), or None before the first step.
     """
 
-    kernel: Kernel
+    optimizer: Rule
 
     def __init__(self, learning_rate_init: float) -> None:
         self.learning_rate_init = learning_rate_init
@@ -70,7 +54,7 @@ class SGDSolver(Solver):
         self.schedule, self.power = estimator.learning_rate, estimator.power_t
         momentum = float(estimator.momentum)
         name = ("nesterov" if estimator.nesterovs_momentum else "momentum") if momentum else "sgd"
-        self.kernel = Kernel(name=name, decay_rates=(momentum, 0.0))
+        self.optimizer = Rule(name=name, decay_rates=(momentum, 0.0))
 
     def _rate_after(self, samples_seen: Any) -> Any:
         return float(self.learning_rate_init) / (samples_seen + 1) ** self.power
@@ -97,6 +81,15 @@ class SGDSolver(Solver):
         return False, f"Setting learning rate to {self.learning_rate:f}"
 
 
+@lru_cache(maxsize=16)
+def _corrections(first: float, n_steps: int, beta_1: float, beta_2: float) -> NDArray[np.float64]:
+    """What bias makes of the rate in these steps: many networks that are trained at once ask for the same."""
+    steps = np.arange(first, first + n_steps)
+    result: NDArray[np.float64] = np.sqrt(1 - beta_2**steps) / (1 - beta_1**steps)
+    result.flags.writeable = False
+    return result
+
+
 class AdamSolver(Solver):
     """Adam whose epsilon, unlike that of fastnn.Adam, is not corrected for bias; AdamW with a decay."""
 
@@ -105,24 +98,43 @@ class AdamSolver(Solver):
         self.beta_1, self.beta_2 = float(estimator.beta_1), float(estimator.beta_2)
         self.epsilon = float(estimator.epsilon)
         self.weight_decay = float(estimator.weight_decay) if estimator.solver == "adamw" else 0.0
-        self.kernel = Kernel(name="adam", decay_rates=(self.beta_1, self.beta_2))
-
-    def _rate_of(self, step: Any) -> Any:
-        correction = np.sqrt(1 - self.beta_2**step) / (1 - self.beta_1**step)
-        return self.learning_rate_init * correction
+        self.optimizer = Rule(name="adam", decay_rates=(self.beta_1, self.beta_2))
 
     def rates(self, samples_seen: NDArray[np.int64], per_epoch: int) -> NDArray[np.float64]:
         first, n_steps = self.steps + 1.0, samples_seen.size * per_epoch
         result = np.empty((n_steps, 3))
-        result[:, 0] = self._rate_of(np.arange(first, first + n_steps))
+        corrections = _corrections(first, n_steps, self.beta_1, self.beta_2)
+        result[:, 0] = self.learning_rate_init * corrections
         result[:, 1] = self.epsilon
         result[:, 2] = self.weight_decay * self.learning_rate_init
         return result
 
     def end_epoch(self, samples_seen: int, steps: int) -> None:
         self.steps = steps
-        self.learning_rate = float(self._rate_of(steps))
+        correction = np.sqrt(1 - self.beta_2**steps) / (1 - self.beta_1**steps)
+        self.learning_rate = float(self.learning_rate_init * correction)
+
+
+KINDS: dict[str, type[SGDSolver] | type[AdamSolver]] = {"sgd": SGDSolver, "adam": AdamSolver}
 
 
 def new_solver(estimator: Any) -> Solver:
-    return SGDSolver(estimator) if estimator.solver == "sgd" else AdamSolver(estimator)
+    return KINDS["sgd" if estimator.solver == "sgd" else "adam"](estimator)
+
+
+def to_plain(solver: Solver) -> dict[str, Any]:
+    """Its state as numbers, texts and an array: files of models need not hold a class of ours for it."""
+    state = dict(vars(solver))
+    rule = state.pop("optimizer")
+    kind = next(name for name, cls in KINDS.items() if type(solver) is cls)
+    return {"kind": kind, "rule": rule.name, "decay_rates": list(rule.decay_rates), **state}
+
+
+def from_plain(state: dict[str, Any]) -> Solver:
+    """The solver that `to_plain` described."""
+    state = dict(state)
+    kind, rule = KINDS[state.pop("kind")], state.pop("rule")
+    optimizer = Rule(name=rule, decay_rates=tuple(state.pop("decay_rates")))
+    solver = kind.__new__(kind)
+    solver.__dict__.update(state, optimizer=optimizer)
+    return solver

@@ -10,8 +10,9 @@ import numpy as np
 from numba.extending import register_jitable
 
 from fastnn_kernels._jit import EXACT, kernel
-from fastnn_kernels.activations import IDENTITY, activation_backward, activation_forward
+from fastnn_kernels.activations import IDENTITY
 from fastnn_kernels.matmul import dot_rows, product, scratch_size
+from fastnn_kernels.on_arrays import activation_backward, activation_forward
 from fastnn_kernels.simd import address, advance, flat_view
 from fastnn_kernels.vecmath import log, sigmoid
 

@@ -1,61 +1,42 @@
-"""The forward pass alone."""
+"""The forward pass alone, over rows of any number, a chunk that stays in cache at a time.
 
-from fastnn_kernels._jit import kernel
-from fastnn_kernels.activations import SOFTMAX, activation_forward, softmax_forward
-from fastnn_kernels.affine import affine_forward, affine_forward_csr
-from fastnn_kernels.simd import flat_view, matrix_view
+Many rows go through the panels of a fit, packed for the call; few would not repay the packing, and read the
+user's matrices in place. Each output is the same chain of multiply-adds in both.
+"""
 
-
-@kernel(inline=True)
-def activate(Z, code):
-    """Z = g(Z) in place, rows of softmax included."""
-    if code == SOFTMAX:
-        softmax_forward(Z, Z)
-    else:
-        activation_forward(Z, code, Z)
+from fastnn_kernels import leaves
+from fastnn_kernels.glue import glue
+from fastnn_kernels.modes import flush_subnormals, restore
+from fastnn_kernels.phases import activation_forward, copy_rows, forward_rows
+from fastnn_kernels.pointers import integers
+from fastnn_kernels.records import layer_of, run_of
 
 
-@kernel(inline=True)
-def finish(layers, params, A, first, start, buffer, scratch, out):
-    """Carry A, the input of layer `first` for the rows from `start` on, through it and all that follow."""
-    last, rows = layers.size - 1, A.shape[0]
-    for index in range(first, layers.size):
-        layer = layers[index]
-        if index == last:
-            Z = matrix_view(out, start * layer.n_out, rows, layer.n_out)
-        else:
-            Z = matrix_view(buffer, buffer.size // 2 * (index % 2), rows, layer.n_out)
-        W = matrix_view(params, layer.weights, layer.n_in, layer.n_out)
-        affine_forward(A, W, flat_view(params, layer.biases, layer.n_out), Z, scratch)
-        activate(Z, layer.activation)
-        A = Z
+@glue()
+def gather_inputs(run, start, rows):
+    """Where the rows from `start` on stand."""
+    table = integers(run.rows)
+    for i in range(rows):
+        table[i] = run.x + (start + i) * run.x_bytes
 
 
-@kernel
-def predict(layers, params, X, chunk, buffer, scratch, out):
-    """out = the network's output for the rows of X.
+@leaves.leaf("predict")
+def predict(T):
+    """The outputs of rows first .. last of the record at `address`, into the memory at `run.y`."""
 
-    X (n, n_in), out (n, n_out); buffer (2 * chunk * largest hidden width,): `chunk` rows are carried
-    through all layers at a time, between the two halves of the buffer.
-    """
-    for start in range(0, X.shape[0], chunk):
-        rows = min(chunk, X.shape[0] - start)
-        A = matrix_view(X, start * X.shape[1], rows, X.shape[1])
-        finish(layers, params, A, 0, start, buffer, scratch, out)
+    def predict(address, first, last):
+        run, mode = run_of(address, 0), flush_subnormals()
+        top = layer_of(run.layers, run.n_layers - 1)
+        for start in range(first, last, run.chunk):
+            rows = min(run.chunk, last - start)
+            if run.sparse == 0:
+                gather_inputs(run, start, rows)
+            forward_rows(run, run.order + 8 * start, 0, rows, 0, 0)
+            to = run.y + start * top.n_out * run.itemsize
+            copy_rows(run.copy_rows, top.outputs, top.ld_out, rows, top.n_out, to, top.n_out)
+            if top.activate != 0:
+                activation_forward(top.activate, to, rows, top.n_out)
+        restore(mode)
+        return last
 
-
-@kernel
-def predict_csr(layers, params, data, indices, indptr, chunk, buffer, scratch, out):
-    """out = the network's output for the rows of X in CSR form; the rest as for `predict`."""
-    layer = layers[0]
-    W = matrix_view(params, layer.weights, layer.n_in, layer.n_out)
-    b = flat_view(params, layer.biases, layer.n_out)
-    for start in range(0, out.shape[0], chunk):
-        rows = min(chunk, out.shape[0] - start)
-        if layers.size == 1:
-            Z = matrix_view(out, start * layer.n_out, rows, layer.n_out)
-        else:
-            Z = matrix_view(buffer, 0, rows, layer.n_out)
-        affine_forward_csr(data, indices, indptr[start : start + rows + 1], W, b, Z)
-        activate(Z, layer.activation)
-        finish(layers, params, Z, 1, start, buffer, scratch, out)
+    return predict

@@ -1,4 +1,4 @@
-"""Where each layer lives in the flat vectors, and the work list of the update phase.
+"""Where each layer lives in the flat vectors.
 
 All parameters stand in one flat vector: W of the first layer (row by row), its b, W of the second, and
 so on. Gradients and moments are vectors of the same layout; `transposed` holds W' in the place of W.
@@ -7,8 +7,6 @@ then its output rows, which are the second layer's input, and so on: `units` cou
 """
 
 import numpy as np
-
-from fastnn_kernels._jit import kernel
 
 LAYER = np.dtype(
     [
@@ -21,11 +19,6 @@ LAYER = np.dtype(
         ("keep", np.float64),  # probability that a unit of the output survives dropout
     ]
 )
-# A block is the unit of the update phase: rows first .. last of one layer's W, or its b (first = last = -1).
-# Sums over a layer are taken block by block, so that they do not depend on who does which block.
-BLOCK = np.dtype([("layer", np.int64), ("first", np.int64), ("last", np.int64)])
-BLOCK_ROWS = 32
-BLOCK_ROWS_OF_COLUMN = 4096
 
 
 def layer_table(sizes, activations, keep=None):
@@ -59,41 +52,3 @@ def parameter_views(vector, layers):
         weights.append(vector[start:end].reshape(-1, n_out))
         biases.append(vector[end : end + n_out])
     return weights, biases
-
-
-def block_table(layers):
-    """The blocks of all layers, in the order in which the update phase shares them out."""
-    blocks = []
-    for index, layer in enumerate(layers):
-        n_in = int(layer["n_in"])
-        rows = BLOCK_ROWS if layer["n_out"] > 1 else BLOCK_ROWS_OF_COLUMN
-        blocks += [(index, first, min(first + rows, n_in)) for first in range(0, n_in, rows)]
-        blocks.append((index, -1, -1))
-    return np.array(blocks, BLOCK)
-
-
-def block_size(layers, blocks):
-    """Parameters of the largest block, in whole cache lines."""
-    rows = np.maximum(blocks["last"] - blocks["first"], 1)
-    return int(-(-(rows * layers["n_out"][blocks["layer"]]).max() // 16) * 16)
-
-
-def block_shares(layers, blocks, workers):
-    """Boundaries (workers + 1,) of contiguous shares of `blocks` with about equal work."""
-    # Tiles of 8 rows by 16 columns; a sum over rows moves as much memory as a quarter of a tile's work.
-    tiles = np.maximum(-(-(blocks["last"] - blocks["first"]) // 8), 0.25)
-    ends = np.cumsum(tiles * -(-layers["n_out"][blocks["layer"]] // 16))
-    middles = ends - 0.5 * np.diff(ends, prepend=0)
-    return np.searchsorted(middles, ends[-1] * np.arange(workers + 1) / workers)
-
-
-@kernel
-def input_start(layer, capacity, first):
-    """Where row `first` of this layer's input stands in a vector of the activations' layout."""
-    return capacity * layer.units + first * layer.n_in
-
-
-@kernel
-def output_start(layer, capacity, first):
-    """Where row `first` of this layer's output stands in a vector of the activations' layout."""
-    return capacity * (layer.units + layer.n_in) + first * layer.n_out

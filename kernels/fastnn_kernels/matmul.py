@@ -43,12 +43,6 @@ def scratch_size(m, k, n, itemsize):
     return VECTOR_BYTES // itemsize + min(k, BLOCK_K) * (TILE_ROWS + tiles * width)
 
 
-@register_jitable
-def scratch_size_in_order(k, n, itemsize):
-    """Elements of scratch that A B, with neither operand transposed, may use: none if B is read in place."""
-    return scratch_size(1, k, n, itemsize) if k * n * itemsize >= PACK_BYTES else 0
-
-
 @kernel
 def _transpose(a, a_row, rows, cols, b, b_row):
     lanes = lanes_of(a)

@@ -2,10 +2,10 @@
 
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
 from fastnn_kernels._jit import kernel
+from fastnn_kernels._numba import cgutils
 from fastnn_kernels.simd import Vectors, address
 
 CHAINS = 12  # independent sums: more than latency x units of any current core, and they fit 16 registers

@@ -1,296 +1,297 @@
 """The two phases of a training step, each for one worker's share: rows, then blocks of parameters.
 
-In the first a worker carries its rows of the batch through all layers and back to every dZ; in the second
-it sums the gradients of its blocks over all rows and updates them while they are hot. Of a batch of
-thousands the rows of a chunk are summed in the first phase, while they are in cache: the chunks are the
-same for any number of workers, and the second phase adds them up in their order.
+In the first a worker carries its rows of the batch through all layers and back to every dZ; in the second it
+sums the gradients of its blocks over all rows and updates them while they are hot. Of a batch of thousands
+the rows of a chunk (a segment) are summed in the first phase, while they are in cache: the chunks are the
+same for any number of workers, and the second phase adds them up pairwise.
+
+Everything here works on the records of records.py: `run` and its tables. `slot` is the row of the workspace
+where the rows at hand begin; `numbers` the address of their numbers in the user's data.
 """
 
-from typing import NamedTuple
+from numba import types
 
-import numpy as np
+from fastnn_kernels import leaves
+from fastnn_kernels.fit_layout import BLOCK_ROWS as STRIP
+from fastnn_kernels.glue import glue
+from fastnn_kernels.pointers import integers
+from fastnn_kernels.records import SAVE_A, SAVE_Z, block_of, layer_of, panel_of
 
-from fastnn_kernels._jit import kernel
-from fastnn_kernels.activations import GELU, SILU, activation_backward
-from fastnn_kernels.affine import affine_forward, column_sum, csr_row_backward, csr_row_forward
-from fastnn_kernels.costs import (
-    BINARY_CROSS_ENTROPY,
-    POISSON,
-    SOFTMAX_CROSS_ENTROPY,
-    clip_cross_entropy,
-    cost_backward,
+activation_forward, activation_backward, cost, cost_clip = map(
+    leaves.caller, ("activation_forward", "activation_backward", "cost", "cost_clip")
 )
-from fastnn_kernels.dropout import dropout, dropout_key
-from fastnn_kernels.inference import activate
-from fastnn_kernels.layout import input_start, output_start
-from fastnn_kernels.matmul import matmul, matmul_at, transpose
-from fastnn_kernels.optimizers import ADAM, GRADIENT, MOMENTUM, NESTEROV, adam, momentum, nesterov, sgd
-from fastnn_kernels.simd import flat_view, matrix_view
+product_forward, product_in_place, product_backward, product_gradient = map(
+    leaves.caller, ("product_forward", "product_in_place", "product_backward", "product_gradient")
+)
+csr_forward, csr_backward, gather, copy_rows, dropout = map(
+    leaves.caller, ("csr_forward", "csr_backward", "gather", "copy_rows", "dropout")
+)
+column_forward, column_backward, column_gradient, column_total = map(
+    leaves.caller, ("column_forward", "column_backward", "column_gradient", "column_total")
+)
+optimizer, column_sum, transpose, add, norm, strip, round_values = map(
+    leaves.caller, ("optimizer", "column_sum", "transpose", "add", "norm", "strip", "round")
+)
 
 
-class Data(NamedTuple):
-    """X (n, n_in), or of no rows and in CSR form; Y (n, n_y), sample weights (n,) or (0,)."""
-
-    X: np.ndarray
-    values: np.ndarray
-    indices: np.ndarray  # int32
-    indptr: np.ndarray  # (n + 1,) int64, or (0,)
-    Y: np.ndarray
-    weights: np.ndarray
-    order: np.ndarray  # int64 numbers of rows
-    spans: np.ndarray  # (n_steps, 2) int64: first and last of `order` that a step is over
-
-
-class Model(NamedTuple):
-    """The tables of layout.py, the flat parameters, and the vector of transposed weights."""
-
-    layers: np.ndarray
-    blocks: np.ndarray
-    params: np.ndarray
-    transposed: np.ndarray
+@glue()
+def gather_rows(run, numbers, rows, slot):
+    """Where the rows' inputs stand, and copies of their targets and weights."""
+    if run.sparse == 0:
+        table, source = integers(run.rows + 8 * slot), integers(numbers)
+        for i in range(rows):
+            table[i] = run.x + source[i] * run.x_bytes
+    gather(run.gather, run.y, run.y_words, numbers, rows, run.targets + 4 * slot * run.y_words)
+    if run.weights != 0:
+        words = run.itemsize // 4
+        gather(run.gather, run.weights, words, numbers, rows, run.row_weights + slot * run.itemsize)
 
 
-class Options(NamedTuple):
-    """Scalars of a run; those of the elements' type keep it. clip is a norm, infinite for none."""
-
-    cost: int
-    smoothing: float
-    threshold: float
-    ceiling: float  # of an element of a cross-entropy, where scikit-learn would clip its probability
-    optimizer: int
-    beta1: float
-    beta2: float
-    clip: float
-    whole: (
-        bool  # the gradients of all blocks are kept: for clipping, for CSR rows, or because they are wanted
-    )
-    l2: float
-    l2_by_batch: bool  # l2 is divided by the batch's normaliser, as scikit-learn does
-    seed: int
-    capacity: int  # rows of the largest batch
-    block_size: int  # parameters of the largest block, at least
-    chunk: int  # rows that one worker carries at a time
-
-
-class Workspace(NamedTuple):
-    """Allocated once per fit; vectors of the activations' layout, of the parameters', and small ones."""
-
-    activations: np.ndarray
-    saved: np.ndarray  # what the derivatives are taken from where that is not the activation
-    deltas: np.ndarray
-    targets: np.ndarray  # (capacity * n_y,)
-    row_weights: np.ndarray  # (capacity,) or (0,)
-    costs: np.ndarray  # (capacity,)
-    grads: np.ndarray  # (n_params,) if options.whole, else (workers * block_size,): each is used at once
-    partials: np.ndarray  # (n_segments * n_params,) or (0,): a large batch's gradients, a chunk each
-    moments: np.ndarray  # (n_moments, n_params)
-    norms: np.ndarray  # (n_blocks,) float64: squared norms of the gradients
-    squares: np.ndarray  # (n_blocks,) float64: squared norms of the weights
-    scratch: np.ndarray  # (workers, size)
-    shares: np.ndarray  # (workers + 1,) boundaries of the workers' blocks
-
-
-@kernel
-def needs_z(layer):
-    return layer.activation == GELU or layer.activation == SILU
-
-
-@kernel
-def is_from_logits(cost):
-    return cost == BINARY_CROSS_ENTROPY or cost == SOFTMAX_CROSS_ENTROPY or cost == POISSON
-
-
-@kernel
-def copy(source, target):
-    for i in range(target.size):
-        target[i] = source[i]
-
-
-@kernel
-def add(source, target):
-    for i in range(target.size):
-        target[i] += source[i]
-
-
-@kernel(inline=True)
-def sparse_forward(data, batch, first, W, b, Z):
-    """Z = X W + b for rows first .. of the batch, in CSR form."""
-    for i in range(Z.shape[0]):
-        row, source = Z[i], batch[first + i]
-        copy(b, row)
-        csr_row_forward(data.values, data.indices, data.indptr[source], data.indptr[source + 1], W, row)
-
-
-@kernel(inline=True)
-def sparse_gradient(data, model, options, work, batch, worker):
-    """work.grads of this worker's blocks of the first layer's W, over the rows of the batch."""
-    layer, low, high = model.layers[0], model.layers[0].n_in, 0
-    for number in range(work.shares[worker], work.shares[worker + 1]):
-        block = model.blocks[number]
-        if block.layer == 0 and block.first >= 0:
-            low, high = min(low, block.first), max(high, block.last)
-    if low < high:
-        dZ = matrix_view(work.deltas, output_start(layer, options.capacity, 0), batch.size, layer.n_out)
-        dW = matrix_view(work.grads, layer.weights, layer.n_in, layer.n_out)
-        own = flat_view(work.grads, layer.weights + low * layer.n_out, (high - low) * layer.n_out)
-        for i in range(own.size):
-            own[i] = 0
-        for i in range(batch.size):
-            start, end = data.indptr[batch[i]], data.indptr[batch[i] + 1]
-            csr_row_backward(data.values, data.indices, start, end, dZ[i], low, high, dW)
-
-
-@kernel(inline=True)
-def forward_rows(data, model, options, work, batch, first, rows, step, scratch):
-    """All layers' outputs for rows first .. first + rows of the batch, whose inputs are in place.
-
-    The last layer is left at its logits where the cost wants them.
-    """
-    last = model.layers.size - 1
-    for index in range(last + 1):
-        layer = model.layers[index]
-        start, end = input_start(layer, options.capacity, first), output_start(layer, options.capacity, first)
-        Z = matrix_view(work.activations, end, rows, layer.n_out)
-        W = matrix_view(model.params, layer.weights, layer.n_in, layer.n_out)
-        b = flat_view(model.params, layer.biases, layer.n_out)
-        if index == 0 and data.indptr.size > 0:
-            sparse_forward(data, batch, first, W, b, Z)
-        else:
-            affine_forward(matrix_view(work.activations, start, rows, layer.n_in), W, b, Z, scratch)
-        if index < last or not is_from_logits(options.cost):
-            if needs_z(layer):
-                copy(flat_view(work.activations, end, Z.size), flat_view(work.saved, end, Z.size))
-            activate(Z, layer.activation)
-            if layer.keep < 1.0:
-                if not needs_z(layer):
-                    copy(flat_view(work.activations, end, Z.size), flat_view(work.saved, end, Z.size))
-                dropout(Z, first, layer.keep, dropout_key(options.seed, step, index))
-
-
-@kernel(inline=True)
-def backward_rows(model, options, work, first, rows, step, scratch):
-    """dZ of every hidden layer, from dZ of the last, for rows first .. first + rows of the batch."""
-    for index in range(model.layers.size - 1, 0, -1):
-        layer, below = model.layers[index], model.layers[index - 1]
-        start, end = input_start(layer, options.capacity, first), output_start(layer, options.capacity, first)
-        dZ = matrix_view(work.deltas, end, rows, layer.n_out)
-        dA = matrix_view(work.deltas, start, rows, layer.n_in)
-        matmul(dZ, matrix_view(model.transposed, layer.weights, layer.n_out, layer.n_in), dA, scratch)
-        if below.keep < 1.0:
-            dropout(dA, first, below.keep, dropout_key(options.seed, step, index - 1))
-        source = work.saved if needs_z(below) or below.keep < 1.0 else work.activations
-        A = matrix_view(source, start, rows, layer.n_in)
-        activation_backward(dA, A, A, below.activation, dA)
-
-
-@kernel(inline=True)
-def gather_rows(data, options, work, batch, first, rows):
-    """Copy rows first .. first + rows of the batch to the workspace: inputs, targets and weights."""
-    n_in, n_y, dense = data.X.shape[1], data.Y.shape[1], data.indptr.size == 0
-    for i in range(first, first + rows):
-        source = batch[i]
-        if dense:
-            copy(data.X[source], flat_view(work.activations, i * n_in, n_in))
-        copy(data.Y[source], flat_view(work.targets, i * n_y, n_y))
-        if work.row_weights.size > 0:
-            work.row_weights[i] = data.weights[source]
-
-
-@kernel(inline=True)
-def rows_phase(data, model, options, work, batch, first, last, scale, step, scratch):
-    """Rows first .. last of the batch through all layers and back, a chunk that stays in cache at a time."""
-    top, n_y = model.layers[model.layers.size - 1], data.Y.shape[1]
-    for start in range(first, last, options.chunk):
-        rows = min(options.chunk, last - start)
-        gather_rows(data, options, work, batch, start, rows)
-        forward_rows(data, model, options, work, batch, start, rows, step, scratch)
-        end = output_start(top, options.capacity, start)
-        A = matrix_view(work.activations, end, rows, top.n_out)
-        Z = matrix_view(work.saved, end, rows, top.n_out) if needs_z(top) else A
-        Y = matrix_view(work.targets, start * n_y, rows, n_y)
-        weights = flat_view(work.row_weights, start, rows if work.row_weights.size > 0 else 0)
-        cost_backward(
-            Z, A, Y, weights, options.cost, top.activation, options.smoothing, options.threshold,
-            scale, flat_view(work.costs, start, rows), matrix_view(work.deltas, end, rows, top.n_out),
-        )  # fmt: skip
-        if options.ceiling < np.inf:
-            clip_cross_entropy(
-                Z, Y, weights, options.cost, options.ceiling, flat_view(work.costs, start, rows)
+@glue()
+def layer_products(run, layer, index, numbers, rows, slot):
+    """The outputs of one layer, with the activation where that is a bent line."""
+    to = layer.outputs + slot * layer.ld_out * run.itemsize
+    for number in range(layer.first_panel, layer.end_panel):
+        panel = panel_of(run.panels, number)
+        z = to + panel.at
+        if index == 0 and run.sparse != 0:
+            csr_forward(
+                panel.csr_forward, run.x, run.indices, run.indptr, numbers, rows,
+                panel.weights, panel.row, panel.columns, panel.biases, z, layer.ld_out, layer.slope,
+            )  # fmt: skip
+        elif layer.n_out == 1:
+            column_forward(
+                panel.forward, layer.rows + 8 * slot, rows, layer.n_in, panel.weights, panel.biases, z
             )
-        backward_rows(model, options, work, start, rows, step, scratch)
-        if work.partials.size > 0:
-            segment = start // options.chunk * model.params.size
-            for number in range(model.blocks.size):
-                block = model.blocks[number]
-                layer = model.layers[block.layer]
-                at, size = span_of(layer, block)
-                gradient(layer, block, work.activations, work.deltas, options.capacity, start, rows, scratch,
-                         flat_view(work.partials, segment + at, size))  # fmt: skip
+        elif panel.in_place != 0:
+            product_in_place(
+                panel.forward, layer.rows + 8 * slot, rows, layer.n_in, panel.weights, panel.row,
+                panel.columns, panel.biases, z, layer.ld_out, layer.slope,
+            )  # fmt: skip
+        else:
+            product_forward(
+                panel.forward, layer.rows + 8 * slot, rows, layer.n_in,
+                panel.weights, panel.biases, z, layer.ld_out, layer.slope,
+            )  # fmt: skip
 
 
-@kernel
-def span_of(layer, block):
-    """Where the block's parameters stand: start and number."""
-    if block.first < 0:
-        return layer.biases, layer.n_out
-    return layer.weights + block.first * layer.n_out, (block.last - block.first) * layer.n_out
+@glue()
+def copy_strips(run, layer, rows, slot):
+    """The inputs of a wide layer once more, in strips of STRIP columns: each is read for every panel of W."""
+    for first in range(0, layer.n_in, STRIP):
+        to = layer.strips + (first * run.slots + slot * STRIP) * run.itemsize
+        strip(run.strip, layer.rows + 8 * slot, first, min(STRIP, layer.n_in - first), rows, to, STRIP)
 
 
-@kernel(inline=True)
-def gradient(layer, block, activations, deltas, capacity, first, rows, scratch, grads):
-    """grads, flat and of the block's size: its gradient over rows first .. first + rows of the batch."""
-    dZ = matrix_view(deltas, output_start(layer, capacity, first), rows, layer.n_out)
-    if block.first < 0:
-        column_sum(dZ, grads)
+@glue()
+def forward_rows(run, numbers, first, rows, slot, step):
+    """All layers' outputs for rows first .. first + rows of the batch; of the last one Z."""
+    last = run.n_layers - 1
+    for index in range(last + 1):
+        layer = layer_of(run.layers, index)
+        if layer.rounded != 0:
+            to = layer.rounded + slot * layer.rounded_row * run.itemsize
+            strip(run.round_strip, layer.sources + 8 * slot, 0, layer.n_in, rows, to, layer.rounded_row)
+        if layer.strips != 0:
+            copy_strips(run, layer, rows, slot)
+        layer_products(run, layer, index, numbers, rows, slot)
+        if index < last:
+            at = slot * layer.ld_out * run.itemsize
+            a, saved, row = layer.outputs + at, layer.saved + at, layer.ld_out
+            if layer.save == SAVE_Z:
+                copy_rows(run.copy_rows, a, row, rows, row, saved, row)
+            if layer.activate != 0:
+                activation_forward(layer.activate, a, rows, row)
+            if layer.save == SAVE_A:
+                copy_rows(run.copy_rows, a, row, rows, row, saved, row)
+            if layer.keep < 1.0:
+                dropout(run.dropout, a, first, rows, layer.n_out, row, layer.keep, run.seed, step, index)
+
+
+@glue()
+def cost_rows(run, first, rows, slot, scale, step):
+    """The rows' costs, if they are told of this step, and dZ of the last layer, which has its Z in place.
+
+    Costs take rows without padding: the last layer's are copied where they have it.
+    """
+    itemsize = run.itemsize
+    top = layer_of(run.layers, run.n_layers - 1)
+    n, padded, at = top.n_out, slot * top.ld_out * itemsize, slot * top.n_out * itemsize
+    a, saved, d = run.outputs + at, run.outputs + at, run.output_deltas + at
+    if top.ld_out != n:
+        copy_rows(run.copy_rows, top.outputs + padded, top.ld_out, rows, n, a, n)
+    if top.save == SAVE_Z:
+        saved = run.saved_outputs + at
+        copy_rows(run.copy_rows, a, n, rows, n, saved, n)
+    if top.activate != 0:
+        activation_forward(top.activate, a, rows, n)
+    targets, weights = run.targets + 4 * slot * run.y_words, run.row_weights + slot * itemsize
+    told, weighted = run.costs + first * itemsize, run.weights != 0
+    asked = run.told_every == 1 or step % run.told_every == 0
+    cost(
+        run.cost, a, targets, weights, weighted, rows, n, run.n_targets,
+        run.smoothing, run.threshold, scale, asked, told, d,
+    )  # fmt: skip
+    if run.clip_cost != 0:
+        cost_clip(run.clip_cost, a, targets, weights, weighted, rows, n, run.n_targets, run.ceiling, told)
+    if top.derive != 0:
+        activation_backward(top.derive, d, saved, rows, n)
+    if top.ld_out != n:
+        copy_rows(run.copy_rows, d, n, rows, n, top.deltas + padded, top.ld_out)
+
+
+@glue()
+def round_deltas(run, index, rows, slot):
+    """dZ of one layer in numbers of bfloat16, where products take such."""
+    if run.round != 0:
+        layer = layer_of(run.layers, index)
+        d = layer.deltas + slot * layer.ld_out * run.itemsize
+        round_values(run.round, d, rows * layer.ld_out, d)
+
+
+@glue()
+def backward_rows(run, first, rows, slot, step):
+    """dZ of every hidden layer, from dZ of the last, for rows first .. first + rows of the batch."""
+    round_deltas(run, run.n_layers - 1, rows, slot)
+    for index in range(run.n_layers - 1, 0, -1):
+        layer, below = layer_of(run.layers, index), layer_of(run.layers, index - 1)
+        row, at = below.ld_out, slot * below.ld_out * run.itemsize
+        d, source = below.deltas + at, below.saved + at
+        for number in range(layer.first_back, layer.end_back):
+            panel = panel_of(run.panels, number)
+            if layer.n_out == 1:
+                dz = layer.deltas + slot * run.itemsize
+                column_backward(
+                    panel.backward, rows, dz, panel.weights, row, source, row, d, row, below.slope
+                )
+            else:
+                product_backward(
+                    panel.backward, layer.delta_rows + 8 * slot, rows, layer.n_out, panel.weights,
+                    source + panel.at, row, d + panel.at, row, below.slope,
+                )  # fmt: skip
+        if below.keep < 1.0:
+            dropout(run.dropout, d, first, rows, below.n_out, row, below.keep, run.seed, step, index - 1)
+        if below.derive != 0:
+            activation_backward(below.derive, d, source, rows, row)
+        round_deltas(run, index - 1, rows, slot)
+
+
+@glue()
+def rows_phase(run, numbers, first, last, scale, step, worker):
+    """Rows first .. last of the batch through all layers and back, a chunk that stays in cache at a time."""
+    for start in range(first, last, run.chunk):
+        rows = min(run.chunk, last - start)
+        slot = worker * run.chunk if run.segmented != 0 else start
+        these = numbers + 8 * start
+        gather_rows(run, these, rows, slot)
+        forward_rows(run, these, run.first_row + start, rows, slot, step)
+        cost_rows(run, start, rows, slot, scale, step)
+        backward_rows(run, run.first_row + start, rows, slot, step)
+        if run.segmented != 0:
+            partial = run.partials + start // run.chunk * run.fit_bytes
+            for number in range(run.n_blocks):
+                block = block_of(run.blocks, number)
+                sums_in_pieces(run, block, slot, rows, worker, partial + block.offset, 0)
+
+
+@glue()
+def sums_over_rows(run, block, slot, rows, to, strip_of_d):
+    """The gradient of one block over some rows of the workspace; its part of dZ may stand in a strip too."""
+    layer = layer_of(run.layers, block.layer)
+    d = layer.deltas + slot * layer.ld_out * run.itemsize + block.at
+    if block.first < 0 and layer.n_out == 1:
+        column_total(block.gradient, d, rows, to)
+    elif block.first < 0:
+        column_sum(block.gradient, d, layer.ld_out, rows, block.size, to)
+    elif layer.n_out == 1:
+        column_gradient(block.gradient, layer.rows + 8 * slot, block.first, block.rows, rows, d, to)
+    elif layer.strips != 0:
+        product_gradient(
+            block.gradient, layer.strip_rows + 8 * slot, block.first * run.slots, block.rows, rows,
+            d if strip_of_d == 0 else strip_of_d, layer.ld_out if strip_of_d == 0 else block.width, to,
+            block.values, block.mean, block.square,
+        )  # fmt: skip
     else:
-        A = matrix_view(activations, input_start(layer, capacity, first), rows, layer.n_in)
-        dW = matrix_view(grads, 0, block.last - block.first, layer.n_out)
-        matmul_at(A[:, block.first : block.last], dZ, dW, scratch)
+        product_gradient(
+            block.gradient, layer.rows + 8 * slot, block.first, block.rows, rows, d, layer.ld_out, to,
+            block.values, block.mean, block.square,
+        )  # fmt: skip
 
 
-@kernel(inline=True)
-def block_gradient(model, options, work, block, rows, scratch, grads):
-    """The gradient of one block over all rows of the batch, or the sum of its segments' in their order."""
-    layer = model.layers[block.layer]
-    start, size = span_of(layer, block)
-    if work.partials.size == 0:
-        gradient(layer, block, work.activations, work.deltas, options.capacity, 0, rows, scratch, grads)
-    else:
-        copy(flat_view(work.partials, start, size), grads)
-        for segment in range(1, (rows + options.chunk - 1) // options.chunk):
-            add(flat_view(work.partials, segment * model.params.size + start, size), grads)
+@glue()
+def sums_in_pieces(run, block, slot, rows, worker, to, strip_of_d):
+    """The gradient of one block over some rows of the workspace, in pieces that are added up pairwise.
+
+    A single chain over millions of rows loses digits: 6e-4 of a sum of ten million equal float32 numbers.
+    """
+    if rows <= run.piece:
+        sums_over_rows(run, block, slot, rows, to, strip_of_d)
+        return
+    stack, height, count = run.stack + worker * run.stack_bytes, 0, 0
+    for start in range(0, rows, run.piece):
+        here = min(run.piece, rows - start)
+        sums_over_rows(run, block, slot + start, here, stack + height * run.block_bytes, 0)
+        height, count = height + 1, count + 1
+        pairs = count
+        while pairs % 2 == 0:
+            height, pairs = height - 1, pairs // 2
+            add(run.add, stack + height * run.block_bytes, block.size, stack + (height - 1) * run.block_bytes)
+    while height > 1:
+        height -= 1
+        add(run.add, stack + height * run.block_bytes, block.size, stack + (height - 1) * run.block_bytes)
+    copy_rows(run.copy_rows, stack, block.size, 1, block.size, to, block.size)
 
 
-@kernel(inline=True)
-def block_update(model, options, work, block, rates, clip, l2, grads):
-    """One step of the optimizer for one block, and its part of W'; the gradient with l2 if it is wanted."""
-    layer = model.layers[block.layer]
-    start, size = span_of(layer, block)
-    T = model.params.dtype.type
-    rate, epsilon, decay = T(rates[0]), T(rates[1]), T(rates[2])
-    if block.first < 0:
-        l2, decay = T(0), T(0)
-    params = flat_view(model.params, start, size)
-    first = flat_view(work.moments, start, size)
-    second = flat_view(work.moments, model.params.size + start, size)
-    if options.optimizer == GRADIENT:
-        for i in range(size):
-            grads[i] += l2 * params[i]
-    elif options.optimizer == ADAM:
-        beta1, beta2 = options.beta1, options.beta2
-        adam(grads, rate, beta1, beta2, epsilon, clip, l2, decay, first, second, params)
-    elif options.optimizer == MOMENTUM:
-        momentum(grads, rate, options.beta1, clip, l2, first, params)
-    elif options.optimizer == NESTEROV:
-        nesterov(grads, rate, options.beta1, clip, l2, first, params)
-    else:
-        sgd(grads, rate, clip, l2, params)
-    if block.first >= 0 and block.layer > 0:
-        transpose_rows(model.params, model.transposed, layer, block.first, block.last)
+@glue(types.int64)
+def strip_of_deltas(run, block, rows, worker):
+    """This block's columns of dZ over all rows, without gaps, for the blocks of the panel that follow it."""
+    layer, to = layer_of(run.layers, block.layer), run.delta_strip + worker * run.delta_strip_bytes
+    strip(run.strip, layer.delta_rows, block.column, block.width, rows, to, block.width)
+    return to
 
 
-@kernel
-def transpose_rows(params, transposed, layer, first, last):
-    """Bring W' up to date with rows first .. last of W."""
-    W = matrix_view(params, layer.weights + first * layer.n_out, last - first, layer.n_out)
-    transpose(W, matrix_view(transposed, layer.weights, layer.n_out, layer.n_in)[:, first:last])
+@glue()
+def sums_of_segments(run, block, segments):
+    """The gradient of one block from those of the segments, into the first: pairs, then pairs of pairs."""
+    apart = 1
+    while apart < segments:
+        for segment in range(0, segments - apart, 2 * apart):
+            to = run.partials + segment * run.fit_bytes + block.offset
+            add(run.add, to + apart * run.fit_bytes, block.size, to)
+        apart *= 2
+
+
+@glue(types.int64)
+def gradient_of(run, block, worker):
+    """Where the gradient of a block stands in the second phase."""
+    if run.segmented != 0:
+        return run.partials + block.offset
+    return run.grads + (block.offset if run.whole != 0 else worker * run.block_bytes)
+
+
+@glue()
+def copies_of(run, block):
+    """Bring the block's rounded copy and its part of W' up to date, where there are such."""
+    values = block.values
+    if block.rounded != 0:
+        round_values(run.round, values, block.size, block.rounded)
+        values = block.rounded
+    if block.transposed != 0:
+        layer = layer_of(run.layers, block.layer)
+        transpose(
+            run.transpose, values, block.width, block.rows, block.column, block.columns, block.first,
+            layer.n_in, layer.n_out, block.transposed,
+        )  # fmt: skip
+
+
+@glue()
+def sparse_gradient(run, numbers, rows, worker):
+    """The gradient of this worker's share of the rows of the first layer's W, over the rows of the batch."""
+    layer = layer_of(run.layers, 0)
+    first, last = layer.n_in * worker // run.workers, layer.n_in * (worker + 1) // run.workers
+    for number in range(layer.first_panel, layer.end_panel):
+        panel = panel_of(run.panels, number)
+        csr_backward(
+            panel.csr_backward, run.x, run.indices, run.indptr, numbers, rows,
+            layer.deltas + panel.at, layer.ld_out, first, last, run.grads + panel.offset,
+        )  # fmt: skip

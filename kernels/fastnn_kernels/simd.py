@@ -1,24 +1,26 @@
-"""Pointers, atomics and the emitter of vector code: with tiles.py the only files that speak LLVM.
+"""The emitter of vector code, and the pointers and views of arrays that kernels work on.
 
 Everything here trusts its caller completely: the pointers are raw, nothing is checked.
 """
 
 from llvmlite import binding, ir
 from numba import types
-from numba.core import cgutils, config
-from numba.core.registry import cpu_target
 from numba.extending import intrinsic
-from numba.np.arrayobj import populate_array
+
+from fastnn_kernels._numba import cgutils, config, cpu_target, populate_array
 
 _I1, _I32, _I64 = ir.IntType(1), ir.IntType(32), ir.IntType(64)
 
 
+_TRIPLE, _CPU, _FEATURES = cpu_target.target_context.codegen().magic_tuple()
+if config.CPU_NAME and not config.CPU_FEATURES:
+    _FEATURES = ""  # numba would keep this machine's features under the name of another
+
+
 def _vector_bytes():
     """Ask the compiler: which registers does it take for the sum of two 512-bit vectors?"""
-    triple, cpu, features = cpu_target.target_context.codegen().magic_tuple()
-    if config.CPU_NAME and not config.CPU_FEATURES:
-        features = ""  # numba would keep this machine's features under the name of another
-    machine = binding.Target.from_triple(triple).create_target_machine(cpu=cpu, features=features, opt=2)
+    target = binding.Target.from_triple(_TRIPLE)
+    machine = target.create_target_machine(cpu=_CPU, features=_FEATURES, opt=2)
     add = binding.parse_assembly("""
         define void @add(ptr %p) {
           %v = load <16 x float>, ptr %p, align 4
@@ -31,6 +33,22 @@ def _vector_bytes():
 
 
 VECTOR_BYTES = _vector_bytes()
+# What this CPU has to multiply bfloat16 numbers, by the compiler's names of its features.
+_UNITS = {"+avx512bf16": "AVX512-BF16", "+amx-bf16": "AMX", "+bf16": "BFMMLA"}
+BFLOAT16_UNITS = tuple(name for feature, name in _UNITS.items() if feature in _FEATURES.split(","))
+DOTS_OF_PAIRS = "AVX512-BF16" in BFLOAT16_UNITS  # one instruction multiplies and adds up pairs of them
+# Vector registers: AVX-512 and NEON have 32, AVX2 and SSE 16.
+REGISTERS = 32 if VECTOR_BYTES == 64 or _TRIPLE.startswith(("aarch64", "arm64")) else 16
+
+
+class _BFloat16(ir.Type):
+    """LLVM's type of this name, which llvmlite does not have."""
+
+    def _to_string(self):
+        return "bfloat"
+
+
+_BFLOAT = _BFloat16()
 
 
 class Vectors:
@@ -43,7 +61,7 @@ class Vectors:
         self.element = ir.FloatType() if self.size == 4 else ir.DoubleType()
         self.vector = ir.VectorType(self.element, self.lanes)
         self.bits = ir.VectorType(_I1, self.lanes)
-        self.zero = ir.Constant(self.vector, [ir.Constant(self.element, 0.0)] * self.lanes)
+        self.zero = ir.Constant(self.vector, None)
 
     def _intrinsic(self, name, result, arguments, *values):
         name = f"llvm.{name}.v{self.lanes}f{8 * self.size}"
@@ -52,9 +70,13 @@ class Vectors:
         kind = ir.FunctionType(result, arguments)
         return self.builder.call(cgutils.get_or_insert_function(self.builder.module, kind, name), values)
 
+    def number(self, value):
+        """A float64 as an element."""
+        return value if self.size == 8 else self.builder.fptrunc(value, self.element)
+
     def splat(self, value, vector=None):
         undefined = ir.Constant(vector or self.vector, ir.Undefined)
-        zeros = ir.Constant(ir.VectorType(_I32, self.lanes), [0] * self.lanes)
+        zeros = ir.Constant(ir.VectorType(_I32, self.lanes), None)
         one = self.builder.insert_element(undefined, value, _I32(0))
         return self.builder.shuffle_vector(one, undefined, zeros)
 
@@ -94,15 +116,36 @@ class Vectors:
     def fma(self, a, b, c):
         return self._intrinsic("fma", self.vector, [self.vector] * 3, a, b, c)
 
+    def fma_pairs(self, a, b, c):
+        """c + a b of bfloat16 numbers in pairs, one in each half of a lane, where there are DOTS_OF_PAIRS."""
+        pairs = ir.VectorType(_BFLOAT, 2 * self.lanes)
+        kind = ir.FunctionType(self.vector, [self.vector, pairs, pairs])
+        name = f"llvm.x86.avx512bf16.dpbf16ps.{8 * VECTOR_BYTES}"
+        function = cgutils.get_or_insert_function(self.builder.module, kind, name)
+        return self.builder.call(function, [c, *(self.builder.bitcast(x, pairs) for x in (a, b))])
+
+    def sums(self, vectors):
+        """The sums of the lanes of n vectors, n a power of two <= lanes, as a vector of n; by halves."""
+        b, n, span = self.builder, len(vectors), self.lanes // 2
+        indices = ir.VectorType(_I32, self.lanes)
+        while len(vectors) > 1:  # lanes that have bit `span` take over the second half of the vectors
+            half = len(vectors) // 2
+            low = [i + (self.lanes - span if i & span else 0) for i in range(self.lanes)]
+            picks = [ir.Constant(indices, [i + x for i in low]) for x in (0, span)]
+            pairs = zip(vectors[:half], vectors[half:], strict=True)
+            vectors = [b.fadd(*(b.shuffle_vector(x, y, pick) for pick in picks)) for x, y in pairs]
+            span //= 2
+        (total,) = vectors
+        while span:
+            upper = ir.Constant(indices, [(i + span) % self.lanes for i in range(self.lanes)])
+            total = b.fadd(total, b.shuffle_vector(total, total, upper))
+            span //= 2
+        chosen = [i * (self.lanes // n) for i in range(n)]
+        return b.shuffle_vector(total, total, ir.Constant(ir.VectorType(_I32, n), chosen))
+
     def sum(self, vector):
         """The lanes' sum, by halves: one fixed order."""
-        span = self.lanes // 2
-        while span:
-            upper = [(i + span) % self.lanes for i in range(self.lanes)]
-            indices = ir.Constant(ir.VectorType(_I32, self.lanes), upper)
-            vector = self.builder.fadd(vector, self.builder.shuffle_vector(vector, vector, indices))
-            span //= 2
-        return self.builder.extract_element(vector, _I32(0))
+        return self.builder.extract_element(self.sums([vector]), _I32(0))
 
     def swap_blocks(self, rows, span):
         """One round of a transpose: exchange the off-diagonal `span` x `span` blocks of row pairs."""
@@ -167,81 +210,29 @@ def lanes_of(typingctx, pointer):
     return types.int64(pointer), lambda context, builder, signature, args: _I64(lanes)
 
 
-def _view(context, builder, array_type, vector, start, extents):
-    """An array over vector's memory from element `start` on: contiguous, holding no reference."""
-    array = context.make_array(array_type)(context, builder)
-    itemsize = context.get_abi_sizeof(context.get_data_type(array_type.dtype))
-    strides, stride = [], _I64(itemsize)
-    for extent in reversed(extents):
-        strides.insert(0, stride)
-        stride = builder.mul(stride, extent)
-    populate_array(
-        array,
-        data=builder.gep(vector.data, [start]),
-        shape=cgutils.pack_array(builder, extents),
-        strides=cgutils.pack_array(builder, strides),
-        itemsize=_I64(itemsize),
-        meminfo=None,
-    )
-    return array._getvalue()
-
-
 @intrinsic
 def flat_view(typingctx, vector, start, size):
     """vector[start : start + size] without a reference to the vector: a count of them costs more than it."""
+    view = types.Array(vector.dtype, 1, "C")
 
     def codegen(context, builder, signature, args):
         source = context.make_array(signature.args[0])(context, builder, args[0])
-        return _view(context, builder, signature.return_type, source, args[1], [args[2]])
+        array = context.make_array(view)(context, builder)
+        itemsize = _I64(context.get_abi_sizeof(context.get_data_type(view.dtype)))
+        populate_array(
+            array,
+            data=builder.gep(source.data, [args[1]]),
+            shape=cgutils.pack_array(builder, [args[2]]),
+            strides=cgutils.pack_array(builder, [itemsize]),
+            itemsize=itemsize,
+            meminfo=None,
+        )
+        return array._getvalue()
 
-    return types.Array(vector.dtype, 1, "C")(vector, types.int64, types.int64), codegen
-
-
-@intrinsic
-def matrix_view(typingctx, vector, start, rows, cols):
-    """The (rows, cols) matrix that begins at vector[start], without a reference to the vector."""
-
-    def codegen(context, builder, signature, args):
-        source = context.make_array(signature.args[0])(context, builder, args[0])
-        return _view(context, builder, signature.return_type, source, args[1], list(args[2:]))
-
-    return types.Array(vector.dtype, 2, "C")(vector, *[types.int64] * 3), codegen
-
-
-@intrinsic
-def atomic_add(typingctx, array, index, value):
-    """array[index] += value in one indivisible step; the value before it."""
-
-    def codegen(context, builder, signature, args):
-        data = context.make_array(signature.args[0])(context, builder, args[0]).data
-        return builder.atomic_rmw("add", builder.gep(data, [args[1]]), args[2], "seq_cst")
-
-    return array.dtype(array, types.int64, array.dtype), codegen
+    return view(vector, types.int64, types.int64), codegen
 
 
-@intrinsic
-def atomic_load(typingctx, array, index):
-    """array[index] as other threads have last written it."""
+if config.DISABLE_JIT:  # kernels are Python then, and this is what they need of this file
 
-    def codegen(context, builder, signature, args):
-        data = context.make_array(signature.args[0])(context, builder, args[0]).data
-        return builder.load_atomic(builder.gep(data, [args[1]]), "seq_cst", array.dtype.bitwidth // 8)
-
-    return array.dtype(array, types.int64), codegen
-
-
-@intrinsic
-def pause(typingctx):
-    """Tell the processor that this is a spin loop, where it wants to know."""
-
-    def codegen(context, builder, signature, args):
-        name, operands = {
-            "x86_64": ("llvm.x86.sse2.pause", []),
-            "aarch64": ("llvm.aarch64.hint", [_I32(1)]),
-        }.get(builder.module.triple.partition("-")[0], (None, []))
-        if name:
-            kind = ir.FunctionType(ir.VoidType(), [x.type for x in operands])
-            builder.call(cgutils.get_or_insert_function(builder.module, kind, name), operands)
-        return context.get_dummy_value()
-
-    return types.void(), codegen
+    def flat_view(vector, start, size):
+        return vector.reshape(-1)[start : start + size]

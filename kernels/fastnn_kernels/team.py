@@ -8,8 +8,8 @@ import os
 
 from numba import types
 
-from fastnn_kernels._jit import kernel
-from fastnn_kernels.simd import atomic_add, atomic_load, pause
+from fastnn_kernels.glue import glue
+from fastnn_kernels.pointers import atomic_add, atomic_load, pause
 
 # One cache line each.
 ARRIVED, GENERATION, ABANDONED, TEAM_SIZE = 0, 8, 16, 24
@@ -19,7 +19,7 @@ SPINS = 1000
 _give_way = types.ExternalFunction("SwitchToThread" if os.name == "nt" else "sched_yield", types.int32())
 
 
-@kernel
+@glue(types.boolean)
 def barrier(team, workers):
     """Wait until all workers of the team are here; False if the team was abandoned instead."""
     if workers == 1:

@@ -8,9 +8,9 @@ import platform
 
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
+from fastnn_kernels._numba import cgutils
 from fastnn_kernels.simd import VECTOR_BYTES, Vectors
 
 _I64 = ir.IntType(64)

@@ -10,13 +10,14 @@ over makes the loop scalar (float64 erf: 11 ns an element instead of 1.5). The b
 fastmath flags there, `contract` alone: `reassoc` would undo the additions that serve their rounding.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from numba import types
-from numba.extending import overload
 
 from fastnn_kernels._jit import EXACT
+from fastnn_kernels.glue import known_to_numba
 
 
 class _Constants(NamedTuple):
@@ -94,8 +95,8 @@ _DOUBLE = _constants(
 )  # fmt: skip
 
 
-def _for_each_dtype(define):
-    """One function of the bodies `define(T, integer of T's size, constants)`: plain Python, or inlined."""
+def _for_each_dtype(define, results=1):
+    """One function of the bodies `define(T, integer of T's size, constants)`; it gives so many numbers."""
     single, double = define(np.float32, np.int32, _SINGLE), define(np.float64, np.int64, _DOUBLE)
 
     def function(x, *others):
@@ -105,8 +106,8 @@ def _for_each_dtype(define):
     def choose(x, *others):
         return {types.float32: single, types.float64: double}.get(x)
 
-    options = {"fastmath": set(EXACT), "error_model": "numpy", "forceinline": True}
-    overload(function, jit_options=options, strict=False)(choose)
+    returns = (lambda x, *_: x) if results == 1 else (lambda x, *_: types.UniTuple(x, results))
+    known_to_numba(function, returns, choose, fastmath=EXACT, inlined=True)
     function.__name__, function.__doc__ = define.__name__, define.__doc__
     return function
 
@@ -126,7 +127,7 @@ def _polynomial(T, Bits, c):
     return body
 
 
-@_for_each_dtype
+@partial(_for_each_dtype, results=2)
 def _exp_parts(T, Bits, c):
     """exp(x) = s (1 + q), s = 2**n, |q| < 0.42; a magic larger by k makes s larger by 2**k."""
 
@@ -151,7 +152,7 @@ def _exp_negative(T, Bits, c):
 
 
 @_for_each_dtype
-def _log1p_correction(T, Bits, c):
+def log1p_correction(T, Bits, c):
     """f - log(1 + f) = s (f - (2 atanh(s) - 2 s) / s), s = f / (2 + f), for -0.3 < f <= 1."""
 
     def body(f):
@@ -168,7 +169,7 @@ def _log_scaled(T, Bits, c):
 
     def body(f, e, k):
         n = Bits((e >> c.shift) | c.integer).view(T) - (c.origin + k)
-        return n * c.ln2_high + (f - (_log1p_correction(f) - n * c.ln2_low))
+        return n * c.ln2_high + (f - (log1p_correction(f) - n * c.ln2_low))
 
     return body
 
@@ -280,7 +281,7 @@ def softplus(T, Bits, c):
 
     def body(x):
         t = _exp_negative(-abs(x))
-        return (T(0) if x <= T(0) else x) + (t - _log1p_correction(t))
+        return (T(0) if x <= T(0) else x) + (t - log1p_correction(t))
 
     return body
 

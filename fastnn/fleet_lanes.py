@@ -1,0 +1,157 @@
+"""The training of a fleet with networks in lanes, over the compiled loop: its slices and its threads."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn.checks import Array, as_kernels_want
+from fastnn.fleet_plan import FleetPlan
+from fastnn.fleet_workspace import FleetWorkspace
+from fastnn.slices import Slices
+from fastnn.threads import REAL_THREADS, available_threads, run_team, step_seconds
+from fastnn_kernels.team import TEAM_SIZE
+
+FIRST_SLICE = 16  # steps: only measuring tells what a step costs
+# A slice carries each group through at least so many steps: its vectors come into cache once a slice.
+LEAST_STEPS = 4
+
+State = tuple[Array, list[Array], Array, Array, Array]
+
+
+class LanesEngine:
+    """What `FleetTrainer` does where networks stand in lanes: see there."""
+
+    def __init__(self, plan: FleetPlan, params: Array) -> None:
+        self.plan, self.params = plan, params
+        threads = plan.settings.threads
+        if threads == "auto" or not REAL_THREADS:
+            threads = available_threads()
+        self.workers = max(1, min(int(threads), plan.n_groups))
+        self.work = FleetWorkspace(plan, self.workers)
+        self._loop, self._address = self.work.loop.function(), self.work.run.ctypes.data
+        rows = plan.settings.batch_size
+        seconds = step_seconds(plan.layers, rows, plan.dtype.itemsize) * plan.n_members / self.workers
+        self._slices = Slices(seconds, FIRST_SLICE)
+
+    @property
+    def active(self) -> NDArray[np.bool_]:
+        return self.work.active[: self.plan.n_members] != 0
+
+    @property
+    def diverged(self) -> NDArray[np.bool_]:
+        return self.work.diverged[: self.plan.n_members] != 0
+
+    @property
+    def steps_done(self) -> NDArray[np.int64]:
+        return self.work.steps[: self.plan.n_members].copy()
+
+    def freeze(self, members: Any) -> None:
+        self.work.active[: self.plan.n_members][members] = 0
+
+    @property
+    def moments(self) -> Array:
+        result = np.empty((self.plan.n_members, self.plan.n_moments, self.plan.n_params), self.plan.dtype)
+        for number, moment in enumerate(self.work.moments):
+            self.work.store(moment, result[:, number])
+        return result
+
+    def go_on(self, moments: Array, steps_done: Array) -> None:
+        for number, moment in enumerate(self.work.moments):
+            self.work.load(moments[:, number], moment)
+        self.work.steps[: self.plan.n_members] = steps_done
+
+    def snapshot(self) -> State:
+        work = self.work
+        tables = work.steps.copy(), work.active.copy(), work.diverged.copy()
+        return self.params.copy(), [m.copy() for m in work.moments], *tables
+
+    def restore(self, state: State) -> None:
+        work = self.work
+        self.params[:], moments, work.steps[:], work.active[:], work.diverged[:] = state
+        for mine, moment in zip(work.moments, moments, strict=True):
+            mine[:] = moment
+
+    def keep(self, members: NDArray[np.int64]) -> LanesEngine:
+        """An engine of these members alone, which go on as if nothing had happened."""
+        kept = LanesEngine(self.plan.kept(members), self.params[members])
+        kept.go_on(self.moments[members], self.steps_done[members])
+        kept.work.active[: len(members)] = self.work.active[members]
+        kept.work.diverged[: len(members)] = self.work.diverged[members]
+        kept._slices = self._slices
+        return kept
+
+    def next_slice(self) -> int:
+        return max(LEAST_STEPS, self._slices.next())
+
+    def train(
+        self, X: Array, Y: Array, weights: Array, orders: Array, spans: Array, rates: Array,
+        on_slice: Callable[[int, float], None] | None = None, block: slice | None = None,
+    ) -> NDArray[np.float64]:  # fmt: skip
+        work, lanes, n_steps = self.work, self.plan.lanes, spans.shape[-2]
+        first, end, _ = (block or slice(None)).indices(self.plan.n_members)
+        groups = range(first // lanes, -(-end // lanes))
+        costs = np.full((n_steps, len(groups) * lanes, 2), np.nan)
+        kept = self._show(X, Y, weights, orders, spans, rates, costs, groups)
+        work.load(self.params, work.params, groups)
+        try:
+            step = 0
+            while step < n_steps:
+                last = min(n_steps, step + self.next_slice())
+                started = time.perf_counter()
+                self._call(step, last, groups)
+                seconds = (time.perf_counter() - started) * self.plan.n_groups / len(groups)
+                self._slices.note(last - step, seconds)
+                if on_slice is not None:
+                    told = costs[step:last, : end - first].sum(axis=2)
+                    on_slice(last - step, float(np.nanmean(told)) if np.isfinite(told).any() else np.nan)
+                step = last
+        finally:
+            work.store(work.params, self.params, groups)
+            del kept
+        return costs[:, : end - first]
+
+    def _show(
+        self, X: Array, Y: Array, weights: Array, orders: Array, spans: Array, rates: Array, costs: Array,
+        groups: range,
+    ) -> tuple[Any, ...]:  # fmt: skip
+        """Tell the loop where these stand; what must stay alive while it reads them.
+
+        The loop counts members from the fleet's first one, so that tables of some begin before their memory.
+        """
+        work, plan, run = self.work, self.plan, self.work.run[0]
+        data = [as_kernels_want(x, plan.dtype) for x in (X, Y, weights)]
+        orders, spans = as_kernels_want(orders, np.int64), as_kernels_want(spans, np.int64)
+        padding, first = work.padding(), groups.start * plan.lanes
+        # A set of rows of each member's own stands behind that of the one before.
+        firsts = [
+            padding * (x.shape[1] if x.ndim > own else 0) for x, own in zip(data, (2, 2, 1), strict=True)
+        ]
+        here = padding[first : groups.stop * plan.lanes] - first
+        addresses = orders.ctypes.data + (here * orders.strides[0] if orders.ndim == 2 else 0 * here)
+        if spans.ndim == 3:
+            spans = spans[here]
+        told = np.zeros((len(rates), 3, len(here)))
+        told[:] = rates[..., here] if rates.ndim == 3 else rates[..., None]
+        span_row = 2 * spans.shape[1] if spans.ndim == 3 else 0
+        work.put(
+            run, x=data[0].ctypes.data, y=data[1].ctypes.data, x_firsts=firsts[0].ctypes.data,
+            y_firsts=firsts[1].ctypes.data, weight_firsts=firsts[2].ctypes.data,
+            weights=data[2].ctypes.data if data[2].size else 0, orders=addresses.ctypes.data - 8 * first,
+            spans=spans.ctypes.data - 8 * first * span_row, span_row=span_row, told_row=len(here),
+            rates=told.ctypes.data - 8 * first, costs_told=costs.ctypes.data - 16 * first,
+        )  # fmt: skip
+        return *data, *firsts, orders, addresses, spans, told
+
+    def _call(self, first: int, last: int, groups: range) -> None:
+        """One compiled call: these groups through these steps."""
+        self.work.taken[:] = groups.start
+        self.work.put(self.work.run[0], first_step=first, last_step=last, n_groups=groups.stop)
+        run_team(self.workers, np.zeros(TEAM_SIZE, np.int64), self._enter)
+
+    def _enter(self, worker: int) -> int:
+        return int(self._loop(self._address, worker))

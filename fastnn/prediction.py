@@ -1,0 +1,96 @@
+"""The one forward driver: rows of any number, dense, mapped to memory or CSR, by as many threads as pay."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastnn.checks import Array, as_kernels_want, is_plain, is_readable, is_sparse
+from fastnn.program import Program, pack, rounded, rounded_weights
+from fastnn.threads import available_threads, run_team
+from fastnn_kernels.machine import chunk_rows
+from fastnn_kernels.team import ABANDONED, TEAM_SIZE
+
+# Rows are cut into compiled calls of so many products, some milliseconds: between them a Ctrl-C is heard,
+# and threads share them out.
+PRODUCTS_PER_CALL = 1 << 27
+# Rows of a file of another type are converted this many bytes at a time.
+CONVERTED_BYTES = 1 << 24
+# To pack the weights costs as much as some twenty rows' products, and makes each a third cheaper.
+PACKED_ROWS = 64
+
+
+class Forward:
+    """The forward pass through the layers of a table of fastnn_kernels.layout, in `dtype`.
+
+    bfloat16: weights, and what each layer is given, are rounded to it for the products.
+    """
+
+    def __init__(self, layers: Array, dtype: np.dtype[Any], bfloat16: bool = False) -> None:
+        self.layers, self.dtype, self.n_out = layers, dtype, int(layers["n_out"][-1])
+        self._bfloat16 = bfloat16
+        sizes = [int(layers["n_in"][0]), *layers["n_out"].tolist()]
+        self._chunk = chunk_rows(sizes, dtype.itemsize)
+        products = int((layers["n_in"] * layers["n_out"]).sum())
+        self._rows_per_call = max(1, PRODUCTS_PER_CALL // (self._chunk * products)) * self._chunk
+        self._idle = {
+            (sparse, packed): list[Program]() for sparse in (False, True) for packed in (False, True)
+        }
+
+    def __call__(self, params: Array, X: Any, threads: int | None = None) -> Array:
+        """The outputs (n_samples, n_out) for X (n_samples, n_in), an array of numbers or checked CSR rows.
+
+        threads: at most so many; None for all that this process may use. The bits do not depend on it.
+        """
+        n_rows = X.shape[0]
+        out = np.empty((n_rows, self.n_out), self.dtype)
+        step = self._rows_per_call
+        if is_plain(X, self.dtype):
+            pass
+        elif is_sparse(X):
+            indices, indptr = as_kernels_want(X.indices, np.int32), as_kernels_want(X.indptr, np.int64)
+            data = as_kernels_want(X.data, self.dtype)
+            X = rounded(data) if self._bfloat16 else data, indices, indptr
+        elif isinstance(X, np.memmap) and not is_readable(X, self.dtype):
+            step = min(step, max(1, CONVERTED_BYTES // X[:1].nbytes))
+        else:
+            X = as_kernels_want(X, self.dtype)
+        if self._bfloat16:
+            params = rounded_weights(self.layers, params)
+        # Packed for this call alone: who could tell whether the parameters have changed since the last?
+        panels = pack(self.layers, params) if n_rows >= PACKED_ROWS else None
+        if n_rows <= step:
+            self._compute(params, panels, X, 0, out)
+            return out
+        starts, team = range(0, n_rows, step), np.zeros(TEAM_SIZE, np.int64)
+        left = iter(starts)
+
+        def work(worker: int) -> int:
+            for start in left:  # whoever comes first takes the next ones
+                if team[ABANDONED]:
+                    break
+                self._compute(params, panels, X, start, out[start : start + step])
+            return 0
+
+        run_team(min(threads or available_threads(), len(starts)), team, work)
+        return out
+
+    def _compute(self, params: Array, panels: Array | None, X: Any, start: int, out: Array) -> None:
+        """One compiled call: `out` = the outputs for the rows from `start` on; X is dense or CSR's arrays."""
+        sparse = isinstance(X, tuple)
+        idle = self._idle[sparse, panels is not None]
+        try:
+            program = idle.pop()  # none is used by two threads at once
+        except IndexError:
+            packed = panels is not None
+            program = Program(self.layers, self.dtype, self._chunk, sparse, packed, self._bfloat16)
+        program.place(params, panels)
+        if sparse:
+            data, indices, indptr = X
+            program.csr(data, indices, indptr[start:], out)
+        else:
+            rows = X[start : start + len(out)] if len(out) < len(X) else X
+            # Of a file the rows may be of another type.
+            program.dense(rows if type(rows) is np.ndarray else as_kernels_want(rows, self.dtype), out)
+        idle.append(program)

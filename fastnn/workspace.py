@@ -1,0 +1,174 @@
+"""The memory of a run with units in lanes, and the records that tell the compiled loop about it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastnn.checks import Array
+from fastnn.fit_memory import FitMemory
+from fastnn_kernels import epoch, panel_moves, plumbing, records
+from fastnn_kernels.activations import BY_CODE
+from fastnn_kernels.column_tiles import (
+    backward_column,
+    bias_gradient,
+    bias_gradient_column,
+    forward_column,
+    gradient_column,
+)
+from fastnn_kernels.csr import CSR_PANELS, csr_backward_column, csr_forward_column
+from fastnn_kernels.dropout import dropout
+from fastnn_kernels.fit_layout import BLOCK_ROWS, FitLayout
+from fastnn_kernels.panel_tiles import PANELS, PANELS_OF_BFLOAT16
+from fastnn_kernels.panels import PANEL_VECTORS, lanes, leading_dimension, padded
+
+# A strip of inputs is copied once a step and read for every panel: it pays from so many panels and rows on.
+STRIPPED_PANELS, STRIPPED_ROWS = 2, 32
+
+
+class PanelWorkspace(FitMemory):
+    """A run with units in lanes: parameters in panels, activations in padded rows."""
+
+    loop, loop_in_parts = epoch.train, epoch.train_in_parts
+    layout: FitLayout
+
+    def describe(self) -> None:
+        self.layout = self.plan.layout
+        self._back = self.zeros(self.layout.back_size)
+        # Products read the parameters themselves or, of bfloat16, a rounded copy of the weights.
+        self._read = self.zeros(self.layout.size) if self.plan.bfloat16 else self.fit
+        self._tiles = PANELS_OF_BFLOAT16 if self.plan.bfloat16 else PANELS
+        self._table = np.ascontiguousarray(self.layout.panels)
+        self.stripped = self._layers_in_strips()
+        self._describe_run()
+        self._describe_layers(self.plan.slots)
+        self._describe_panels()
+        self._describe_blocks()
+
+    # The records.
+
+    def _layers_in_strips(self) -> Array:
+        """The layers whose inputs are kept in strips for the sums over rows: wide ones, over many rows.
+
+        784-512-256-10 over 128 rows: the gradients with Adam take 73% of the FMA peak, in strips 85%.
+        """
+        plan, layers = self.plan, self.layout.layers
+        wide = padded(1, self.itemsize) * PANEL_VECTORS * STRIPPED_PANELS
+        many = (layers["n_out"] > wide) & (not plan.segmented) & (plan.capacity >= STRIPPED_ROWS)
+        return np.asarray(many & ~(plan.sparse & (np.arange(len(layers)) == 0)))
+
+    def _describe_run(self) -> None:
+        plan, layout, slots = self.plan, self.layout, self.plan.slots
+        block_bytes = padded(int(layout.blocks["size"].max()), self.itemsize) * self.itemsize
+        pieces = -(-(plan.chunk if plan.segmented else plan.capacity) // plan.piece)
+        height = 0 if pieces == 1 else pieces.bit_length() + 1
+        blocks = plan.workers * block_bytes // self.itemsize
+        self.grads = self.zeros(layout.size + 1 if plan.whole else blocks)
+        strip = self.stripped.any() * min(plan.piece, slots) * PANEL_VECTORS * lanes(self.itemsize)
+        self.put(
+            self.run[0], sparse=plan.sparse, whole=plan.whole, piece=plan.piece,
+            grads=self.grads.ctypes.data, block_bytes=block_bytes,
+            stack=self.room(plan.workers * height * block_bytes // self.itemsize),
+            stack_bytes=height * block_bytes,
+            slots=slots, delta_strip=self.room(plan.workers * strip), delta_strip_bytes=strip * self.itemsize,
+            strip=panel_moves.copy_strip if self.stripped.any() else None,
+            transpose=panel_moves.transpose_panel if layout.back_size else None,
+            dropout=dropout if (layout.layers["keep"] < 1).any() else None,
+            round=panel_moves.round_values if plan.bfloat16 else None,
+            round_strip=panel_moves.round_strip if plan.bfloat16 else None,
+        )  # fmt: skip
+        if height:
+            self.put(self.run[0], add=plumbing.add)
+
+    def _describe_layers(self, slots: int) -> None:
+        """Activations, deltas and what is saved of each layer, and the tables of their rows' addresses."""
+        table, last = self.layout.layers, len(self.layers) - 1
+        rows = int(self.run["rows"][0])
+        for index, (layer, known) in enumerate(zip(self.layers, table, strict=True)):
+            n_out, slope = int(known["n_out"]), BY_CODE[int(known["activation"])].slope
+            ld_out = leading_dimension(n_out, self.itemsize)
+            # A row of one unit is not padded: the way back writes a whole vector from each row on.
+            size = slots * ld_out + (lanes(self.itemsize) if n_out == 1 else 0)
+            outputs, deltas = self.zeros(size), self.zeros(size)
+            self.describe_activation(layer, index, slope is not None and index != last and n_out > 1)
+            saved = self.zeros(size) if layer["save"] else outputs
+            if self.plan.bfloat16 and not (self.plan.sparse and index == 0):  # CSR rows are rounded in `show`
+                rows = self.rounded_inputs(layer, int(known["n_in"]), rows, slots)
+            self.put(
+                layer, ld_out=ld_out, rows=rows, delta_rows=self.rows(deltas, ld_out),
+                outputs=outputs.ctypes.data, saved=saved.ctypes.data, deltas=deltas.ctypes.data,
+            )  # fmt: skip
+            if self.stripped[index]:
+                strips = self.zeros(-(-int(known["n_in"]) // BLOCK_ROWS) * BLOCK_ROWS * slots)
+                strip_rows = self.rows(strips[: slots * BLOCK_ROWS], BLOCK_ROWS)
+                self.put(layer, strips=strips.ctypes.data, strip_rows=strip_rows)
+            rows = self.rows(outputs, ld_out)
+        self.describe_outputs(outputs, saved, deltas)
+
+    def _describe_panels(self) -> None:
+        """The panels of W, then those of W'."""
+        layout, size = self.layout, self.itemsize
+        weights = layout.panels[layout.panels["bias"] == 0]
+        self.panels = np.zeros(len(weights) + len(layout.back), records.PANEL)
+        fit, read, back = self.fit.ctypes.data, self._read.ctypes.data, self._back.ctypes.data
+        for panel, known in zip(self.panels, weights, strict=False):
+            index, column, vectors = int(known["layer"]), int(known["column"]), layout.vectors(known)
+            offset, sparse = int(known["offset"]) * size, self.plan.sparse and index == 0
+            one = layout.layers["n_out"][index] == 1
+            csr = (csr_forward_column, csr_backward_column) if one else CSR_PANELS[vectors]
+            self.put(
+                panel, weights=read + offset, at=column * size, offset=offset,
+                row=int(known["width"]), columns=int(known["width"]),
+                biases=fit + (int(layout.places["biases"][index]) + column) * size,
+                forward=None if sparse else forward_column if one else self._tiles.forward[vectors],
+                csr_forward=csr[0] if sparse else None, csr_backward=csr[1] if sparse else None,
+            )  # fmt: skip
+        for panel, known in zip(self.panels[len(weights) :], layout.back, strict=True):
+            one = layout.layers["n_out"][known["layer"]] == 1
+            self.put(
+                panel, weights=(read if one else back) + int(known["offset"]) * size,
+                at=int(known["column"]) * size,
+                backward=backward_column if one else self._tiles.backward[layout.vectors(known)],
+            )  # fmt: skip
+        for index, layer in enumerate(self.layers):
+            layer["first_panel"], layer["end_panel"] = np.searchsorted(weights["layer"], (index, index + 1))
+            bounds = np.searchsorted(layout.back["layer"], (index, index + 1))
+            layer["first_back"], layer["end_back"] = bounds + len(weights)
+        self.put(self.run[0], panels=self.panels.ctypes.data)
+
+    def _describe_blocks(self) -> None:
+        layout, size, plan = self.layout, self.itemsize, self.plan
+        fit, back = self.fit.ctypes.data, self._back.ctypes.data
+        moments = [m.ctypes.data for m in self.moments] + [0, 0]
+        self.blocks = np.zeros(len(layout.blocks), records.BLOCK)
+        for block, known in zip(self.blocks, layout.blocks, strict=True):
+            index, first, offset = int(known["layer"]), int(known["first"]), int(known["offset"]) * size
+            panel, one = layout.panels[known["panel"]], layout.layers["n_out"][index] == 1
+            column = int(panel["column"])
+            self.put(
+                block, layer=index, first=first, rows=int(known["rows"]), size=int(known["size"]),
+                at=0 if first < 0 or one else column * size, width=int(panel["width"]), column=column,
+                columns=int(known["columns"]), offset=offset, values=fit + offset,
+                mean=moments[0] and moments[0] + offset, square=moments[1] and moments[1] + offset,
+            )  # fmt: skip
+            if plan.bfloat16 and first >= 0:
+                self.put(block, rounded=self._read.ctypes.data + offset)
+            if first < 0:
+                self.put(block, gradient=bias_gradient_column if one else bias_gradient)
+            elif not (plan.sparse and index == 0):
+                tiles = self._tiles.gradient
+                self.put(block, gradient=gradient_column if one else tiles[layout.vectors(panel)])
+            if first >= 0 and index and not one:
+                self.put(block, transposed=back + int(layout.places["transposed"][index]) * size)
+        self.put(self.run[0], blocks=self.blocks.ctypes.data)
+
+    @property
+    def gradient_and_one(self) -> Array:
+        return super().gradient_and_one if self.plan.segmented else self.grads
+
+    # The way in and out of the fit's layout.
+
+    def load(self, vector: Array, to: Array) -> None:
+        panel_moves.copy_panels(self._table, len(self._table), vector, to, False)
+
+    def store(self, source: Array, vector: Array) -> None:
+        panel_moves.copy_panels(self._table, len(self._table), vector, source, True)
