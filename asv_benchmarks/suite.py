@@ -1,15 +1,18 @@
 """The asv suite: run it, compare commits with it, publish what it found.
 
     python asv_benchmarks/suite.py run [-b REGEX]           measure the working tree
+    python asv_benchmarks/suite.py figures                  the same for all that is beside peers or the peak
+    python asv_benchmarks/suite.py tables [--write]         the results as Markdown; into README.md and docs/
+    python asv_benchmarks/suite.py publish                  make web pages of all results, in html/
     python asv_benchmarks/suite.py compare OLD NEW          measure two commits in turn: is NEW slower?
     python asv_benchmarks/suite.py history N [--peers]      measure N commits, the newest and others before it
-    python asv_benchmarks/suite.py publish                  make web pages of all results, in html/
     python asv_benchmarks/suite.py check | smoke            is the suite sound; run each benchmark once
 
-FASTNN_BENCH=large measures more cases. `run` uses this Python; `compare` and `history` build each commit in
-an environment of their own, where --peers installs the libraries of the extra "peers", to measure the newest
-commit beside them. Results are kept in results/, by machine and commit: of `run`, only if nothing is changed
-since the last commit; of `compare`, which exits with 1 if anything got slower, never.
+FASTNN_BENCH=large measures more cases. `run` and `figures` use this Python, say how long they will take, and
+print their tables; `compare` and `history` build each commit in an environment of their own, where --peers
+installs the libraries of the extra "peers", to measure the newest commit beside them. Results are kept in
+results/, by machine and commit: of `run` and `figures`, only if nothing is changed since the last commit; of
+`compare`, which exits with 1 if anything got slower, never.
 """
 
 import argparse
@@ -17,7 +20,6 @@ import contextlib
 import importlib.util
 import json
 import os
-import platform
 import re
 import subprocess
 import sys
@@ -25,14 +27,21 @@ import tempfile
 import tomllib
 from pathlib import Path
 
+from running import CONFIG, STORE, expected_seconds, keep, machine_name, shown_progress
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-CONFIG = HERE / "asv.conf.json"
-# asv takes less for better. What is better when it is more, or not of fastnn, is not compared.
-COMPARED = r"^(estimators|course|inference|kernels|memory|peak|quality|ratios|scaling|training)\."
-COMPARED += r"(?!.*track_(speedup|gflops|reference_seconds))"
-NEWEST_ONLY = r"^versions\.", r"^(peers|versions)\."  # without the peers, and with them
-HISTORY = r"^(?!(peers|versions)\.)"
+# asv takes less for better. Seconds that are of peers too are not compared: ratios are.
+COMPARED = (
+    r"^(estimators|course|fleets|kernels|memory|prediction|quality|searches|subnormals|training)\."
+    r"(?!.*track_seconds)"
+)
+FIGURES = (
+    r"^(training\.(Training|Start|Threads)|prediction|estimators|fleets|searches|kernels\.Products|first"
+    r"|subnormals|versions)\b"
+)
+NEWEST_ONLY = r"^versions\.", r"^(training.Training|prediction|versions)\b"  # without the peers, and with
+HISTORY = r"^(?!versions\.)"
 # Slower by less is noise, even between two runs of one commit.
 FACTOR = "1.15"
 
@@ -49,10 +58,11 @@ def git(*arguments):
     return git_text(*arguments).split()
 
 
-def asv(command, *arguments, config=CONFIG):
-    """asv's exit status."""
+def asv(command, *arguments, config=CONFIG, log=None):
+    """asv's exit status; what it says goes to the file `log`, if one is given."""
     # Its own process: asv leaves a pool of processes and a changed folder behind.
-    return subprocess.run([sys.executable, "-m", "asv", command, "--config", config, *arguments]).returncode
+    call = [sys.executable, "-m", "asv", command, "--config", config, *arguments]
+    return subprocess.run(call, stdout=log, stderr=log and subprocess.STDOUT).returncode
 
 
 @contextlib.contextmanager
@@ -68,22 +78,63 @@ def elsewhere():
 
 
 def machine():
-    """asv's options that name this machine: after what it is, not as others call it."""
-    from asv.machine import Machine, MachineCollection
+    """asv's options that name this machine."""
+    return ["--machine", machine_name()]
 
-    about = Machine.get_defaults()
-    name = re.sub(r"\W+", "-", f"{about['cpu']} {about['num_cpu']} cpus").strip("-").lower()
-    MachineCollection.save(name, {**about, "machine": name, "os": platform.system()})
-    return ["--machine", name]
+
+def changed_since_commit():
+    stores = [f":!asv_benchmarks/{name}" for name in ("results", "tables.json")]
+    return git("status", "--porcelain", "--", "fastnn", "kernels", "asv_benchmarks", *stores)
+
+
+def measure(pattern):
+    """Run what matches on the working tree, show its tables, and keep them if they are of a commit."""
+    import views
+    from dashboard import results
+
+    expected = expected_seconds(pattern)
+    dirty = bool(changed_since_commit())
+    smoke = os.environ.get("FASTNN_BENCH") == "smoke"
+    print(f"This takes about {max(1, round(expected / 60))} minutes.", end=" ")
+    print("The working tree has changes that are not committed: the results are shown, not kept." * dirty)
+    with elsewhere() as config:
+        # Into a folder of its own either way: asv writes lists of what it may find, too.
+        with shown_progress(expected), tempfile.TemporaryFile("w+") as log:
+            status = asv(
+                "run", "--environment", "existing:same", *machine(), "--set-commit-hash",
+                *git("rev-parse", "HEAD"), "--bench", pattern, "--show-stderr", config=config, log=log,
+            )  # fmt: skip
+            log.seek(0)
+            said = log.read()
+        if status != 0 or re.search(r"\bfailed\b", said):
+            print(said)
+        folder = config.parent / "results"
+        with contextlib.suppress(FileNotFoundError):  # nothing that has a table was measured
+            print("\n" + views.text(results.read(folder)))
+        if not (dirty or smoke) and (folder / "benchmarks.json").is_file():
+            keep(folder)
+    return status
 
 
 def run(options):
-    kept = ["--dry-run"]
-    if git("status", "--porcelain", "--", "fastnn", "kernels"):
-        print("The working tree has changes that are not committed: the results are shown, not kept.")
-    else:
-        kept = ["--set-commit-hash", *git("rev-parse", "HEAD")]
-    return asv("run", "--environment", "existing:same", *machine(), *kept, *options.bench, "--show-stderr")
+    return measure(options.bench[1] if options.bench else ".")
+
+
+def figures(options):
+    return measure(FIGURES)
+
+
+def tables(options):
+    import views
+    from dashboard import results
+
+    try:
+        reports = results.read(STORE, machine_name())
+    except FileNotFoundError as error:
+        raise SystemExit(str(error)) from None
+    print(views.page(reports))
+    if options.write:
+        views.write(reports)
 
 
 def compare(options):
@@ -100,7 +151,8 @@ def installable(commit):
     """It has networks to measure, and every package that its own pyproject.toml names."""
     files = set(git("ls-tree", "-r", "--name-only", commit))
     folders = {"fastnn_kernels": "kernels/fastnn_kernels"}
-    packages = tomllib.loads(git_text("show", f"{commit}:pyproject.toml"))["tool"]["setuptools"]["packages"]
+    tools = tomllib.loads(git_text("show", f"{commit}:pyproject.toml")).get("tool", {})
+    packages = tools.get("setuptools", {}).get("packages", ["fastnn", *folders])
     paths = {folders.get(name, name.replace(".", "/")) + "/__init__.py" for name in packages}
     return paths | {"fastnn/network.py"} <= files
 
@@ -140,10 +192,9 @@ def install_peers():
 def publish(options):
     status = asv("publish")
     if status == 0:
-        sys.path.insert(0, str(HERE))
         from dashboard import publish as pages
 
-        pages.main(HERE / "html", HERE / "results")
+        pages.main(HERE / "html", STORE, machine_name())
     return status
 
 
@@ -187,6 +238,10 @@ def main():
     added = command(history)
     added.add_argument("count", type=positive, metavar="N")
     added.add_argument("--peers", action="store_true")
+    command(figures)
+    command(tables).add_argument(
+        "--write", action="store_true", help="into README.md and docs/performance.md"
+    )
     command(publish)
     command(check)
     options = parser.parse_args()

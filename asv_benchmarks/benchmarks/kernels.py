@@ -1,74 +1,61 @@
-"""Seconds of one call of each kernel, beside those of NumPy."""
+"""Kernels by themselves, one thread, in cache."""
 
-from benchmarks.calls import ACTIVATIONS, COSTS, LAYERS, OPTIMIZERS, PRODUCTS, call_of, product
-from benchmarks.common import Timed, or_skip, pick
+from functools import partial
 
-LIBRARIES = pick(["fastnn"], ["fastnn"], ["fastnn", "numpy"])
-BOTH = pick(["fastnn"], ["fastnn", "numpy"], ["fastnn", "numpy"])
-BATCHES = pick([4], [32], [1, 32, 256])
-WIDTHS = pick([16], [128], [16, 128, 512])
-DTYPES = pick(["float32"], ["float32"], ["float32", "float64"])
-SHAPES = pick(
-    ["32x30x128"],
-    ["32x30x128", "64x784x128", "512x512x512"],
-    ["32x30x128", "32x64x64", "64x784x128", "128x784x512", "512x512x512", "1024x1024x1024", "200x64x10"],
-)
+import numpy as np
 
+from benchmarks.calls import ACTIVATIONS, COSTS, LAYERS, OPTIMIZERS, call_of, product
+from benchmarks.cases import PRODUCTS
+from benchmarks.common import Beside
+from benchmarks.measure import assert_agree, call_seconds, peak_timer, pick, scaled, take_turns
 
-class Products(Timed):
-    """C = A B and its transposed forms; the shape is m x k x n."""
-
-    params = [BOTH, pick(["matmul"], ["matmul"], PRODUCTS), SHAPES, DTYPES]
-    param_names = ["library", "product", "shape", "dtype"]
-
-    @or_skip()
-    def setup(self, library, name, shape, dtype):
-        import numpy as np
-
-        calls = product(name, *map(int, shape.split("x")), np.dtype(dtype).type)
-        self.call = calls[library == "numpy"]
-        self.call()
-
-    def time_product(self, library, name, shape, dtype):
-        self.call()
+TOLERANCE = 1e-3  # of float32 sums in other orders
+DTYPES = pick(["float32"], ["float32", "float64"], ["float32", "float64"])
+SHOWN = ("tanh forward", "exp forward", "sigmoid forward", "gelu forward", "relu backward", "tanh backward",
+         "softmax_cross_entropy", "adam", "affine_forward", "layer_backward")  # fmt: skip
+ALL = [
+    *LAYERS,
+    *(f"{name} {way}" for name in ACTIVATIONS for way in ("forward", "backward")),
+    *COSTS,
+    *OPTIMIZERS,
+]
 
 
-class Kernel(Timed):
-    """The other kernels, on (batch, width) arrays and square layers."""
-
-    param_names = ["library", "kernel", "batch", "width", "dtype"]
-
-    @or_skip()
-    def setup(self, library, name, batch, width, dtype):
-        self.call = call_of(name, batch, width, dtype)[library == "numpy"]
-        self.call()
+def beside(timer, ours, numpys, parts=1, **more):
+    """{side: seconds of a part of a call, each round}, once both agree."""
+    with np.errstate(all="ignore"):
+        assert_agree(ours(), numpys(), TOLERANCE)
+        timers = {"fastnn": timer, "NumPy": partial(call_seconds, numpys), **more}
+        return take_turns({name: scaled(timer, 1 / parts) for name, timer in timers.items()})
 
 
-class Layers(Kernel):
-    params = [LIBRARIES, pick(LAYERS[:1], LAYERS, LAYERS), BATCHES, WIDTHS, DTYPES]
+class Products(Beside):
+    """C = A B of m x k x n by the tiles of a fit, B in panels; NumPy's is OpenBLAS."""
 
-    def time_layer(self, *case):
-        self.call()
+    seconds = 1.5
+    params = [["fastnn", "NumPy", "FMA peak"], pick(PRODUCTS[:1], PRODUCTS, PRODUCTS), DTYPES]
+    param_names = ["against", "shape", "dtype"]
 
+    def setup_cache(self):
+        return self.measure_all()
 
-class Activations(Kernel):
-    _names = pick(["relu"], ["relu", "tanh", "gelu", "softmax"], ACTIVATIONS)
-    params = [LIBRARIES, [f"{x} {way}" for x in _names for way in ("forward", "backward")],
-              BATCHES, WIDTHS, DTYPES]  # fmt: skip
-
-    def time_activation(self, *case):
-        self.call()
-
-
-class Costs(Kernel):
-    params = [LIBRARIES, pick(COSTS[1:2], COSTS[:2], COSTS), BATCHES, WIDTHS, DTYPES]
-
-    def time_cost(self, *case):
-        self.call()
+    def measure(self, shape, dtype):
+        m, k, n = map(int, shape.split("x"))
+        peak = peak_timer(2 * m * k * n, dtype)
+        return beside(*product(m, k, n, np.dtype(dtype).type), **{"FMA peak": peak})
 
 
-class Optimizers(Kernel):
-    params = [LIBRARIES, pick(["adam"], ["sgd", "adam"], OPTIMIZERS), BATCHES[:1], WIDTHS, DTYPES]
+class Kernels(Beside):
+    """Seconds an element or parameter, of 4,096 in cache; of layers a call, 32 rows, 128 units to 128."""
 
-    def time_step(self, *case):
-        self.call()
+    seconds = 1.5
+    params = [["fastnn", "NumPy"], pick(["relu backward", "adam"], SHOWN, ALL), DTYPES]
+    param_names = ["against", "kernel", "dtype"]
+
+    def setup_cache(self):
+        return self.measure_all()
+
+    setup_cache.timeout = 900
+
+    def measure(self, name, dtype):
+        return beside(*call_of(name, 32, 128, dtype), parts=1 if name in LAYERS else 32 * 128)

@@ -1,111 +1,246 @@
-"""fastnn beside what people use today, taken in turn, on the same numbers, in processes of their own.
+"""fastnn and its peers: the same training from the same weights, in the same type, with Adam.
 
-    python -m benchmarks.peers <case>   in asv_benchmarks, prints what `measure` finds
-
-A child is bound to as many CPUs as it may use threads: not every library can be told.
+Each function takes a `Case`, and whether rows are shuffled, and gives a `Side`, or raises ImportError where
+its library is absent. A process has the CPUs that a side may use and no more: not every library can be told.
 """
 
-import ast
-import json
-import os
-import subprocess
 import sys
-from pathlib import Path
+import warnings
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.common import Ratios, alternate, optional, or_skip, pick
-from benchmarks.models import sizes_of
-
-NETWORKS = pick(["30-128-1"], ["2-4-1", "30-128-1", "64-64-64-1", "784-128-10"],
-                ["2-4-1", "30-128-1", "64-64-64-1", "784-128-10", "784-512-256-10"])  # fmt: skip
+from benchmarks.cases import RATE
 
 
-def training(peer, name, batch, threads):
-    """Seconds (pairs, 2) of an epoch, once both are seen to learn the same in ten steps.
+class Side(NamedTuple):
+    """`run(epochs)` trains on; `outputs(X)` are the network's, (n_samples, n_out)."""
 
-    Not in more: scikit-learn's Adam adds its epsilon elsewhere, and small gradients soon tell.
-    """
-    import peers
-
-    few = peers.Case(sizes_of(name), batch, 10 * batch, "relu", threads, shuffle=False)
-    sides = [side(few) for side in (peers.fastnn, peers.PEERS[peer])]
-    X = few.data()[0]
-    for side in sides:
-        side.run(1)
-    ours, theirs = (side.outputs(X) for side in sides)
-    np.testing.assert_allclose(ours, theirs, rtol=0, atol=5e-3)
-    assert np.abs(ours - few.network().predict(X)).max() > 2e-2, "nothing was learned that could agree"
-    case = peers.Case(few.sizes, batch, 125 * batch, "relu", threads)
-    ours, theirs = (side(case) for side in (peers.fastnn, peers.PEERS[peer]))
-    return alternate(lambda: ours.run(1), lambda: theirs.run(1))
+    run: Callable
+    outputs: Callable
 
 
-def prediction(peer, name, rows, threads):
-    """Seconds (pairs, 2) of a prediction of the same parameters."""
-    import inference_report
-    from benchmarks.models import data, network
+def fastnn(case, shuffle=True, threads=1):
+    from fastnn import Adam
 
-    net, X = network(sizes_of(name)), data(sizes_of(name), max(rows, 64))[0]
-    if peer == "ONNX Runtime":
-        theirs = inference_report.onnx_session(net)
-    else:
-        theirs = inference_report.scikit_learn(net, X)
-    X = X[:rows].copy()
-    np.testing.assert_allclose(np.asarray(theirs(X))[:, -1:], net.predict(X), rtol=1e-3, atol=1e-5)
-    return alternate(lambda: net.predict(X), lambda: theirs(X))
+    (X, y), net = case.data, case.network()
+    options = {"batch_size": case.batch, "optimizer": Adam(RATE), "threads": threads, "shuffle": shuffle}
+    return Side(lambda epochs: net.fit(X, y, epochs=epochs, **options), net.predict)
 
 
-def in_child(function, peer, name, size, threads):
-    """The same in a process bound to `threads` CPUs."""
-    cpus = sorted(os.sched_getaffinity(0))[:threads]
-    if len(cpus) < threads:
-        raise NotImplementedError("there are fewer CPUs")
-    limits = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
-    call = [sys.executable, "-m", "benchmarks.peers", repr((function.__name__, peer, name, size, threads))]
-    done = subprocess.run(
-        call, cwd=Path(__file__).parents[1], env={**os.environ, **limits}, stdout=subprocess.PIPE,
-        check=True, preexec_fn=lambda: os.sched_setaffinity(0, cpus),
+def scikit_learn(case, shuffle=True):
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.neural_network import MLPClassifier
+
+    X, y = case.data
+    y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
+    model = MLPClassifier(
+        case.sizes[1:-1], activation=case.activation, alpha=0, batch_size=case.batch, shuffle=shuffle,
+        learning_rate_init=RATE, tol=0, n_iter_no_change=10**9, random_state=0, warm_start=True,
     )  # fmt: skip
-    found = json.loads(done.stdout)
-    if isinstance(found, str):
-        raise NotImplementedError(found)
-    return np.array(found)
+
+    def run(epochs):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            model.set_params(max_iter=epochs).fit(X, y)
+
+    def outputs(X):
+        found = model.predict_proba(X)
+        return found[:, 1:] if case.sizes[-1] == 1 else found
+
+    run(1)  # makes the attributes; the optimizer begins anew with each fit
+    model.coefs_, model.intercepts_ = case.start()
+    return Side(run, outputs)
 
 
-class Training(Ratios):
-    """A shuffled epoch of 125 steps of Adam in float32."""
+def pytorch(case, shuffle=True):
+    import torch
 
-    params = [["scikit-learn", "PyTorch", "JAX"], NETWORKS, [32], pick([1], [1], [1, 2])]
-    param_names = ["peer", "network", "batch", "threads"]
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    X, y = map(torch.from_numpy, case.data)
+    layers = []
+    for W, b in zip(*case.start(), strict=True):
+        linear = torch.nn.Linear(*W.shape, dtype=X.dtype)
+        with torch.no_grad():
+            linear.weight.copy_(torch.from_numpy(W.T))
+            linear.bias.copy_(torch.from_numpy(b))
+        layers += [linear, torch.nn.Tanh() if case.activation == "tanh" else torch.nn.ReLU()]
+    model = torch.nn.Sequential(*layers[:-1])
+    loss = torch.nn.CrossEntropyLoss() if case.softmax else torch.nn.BCEWithLogitsLoss()
+    # BCE is a mean over the outputs too, where ours is their sum: Adam does not see a factor.
+    optimizer = torch.optim.Adam(model.parameters(), RATE)
 
-    def setup_cache(self):
-        return self.measure_all()
+    def run(epochs):
+        for _ in range(epochs):
+            order = torch.randperm(case.rows) if shuffle else torch.arange(case.rows)
+            for rows in order.split(case.batch):
+                optimizer.zero_grad()
+                loss(model(X[rows]), y[rows]).backward()
+                optimizer.step()
 
-    setup_cache.timeout = 1800
+    def outputs(X):
+        with torch.no_grad():
+            Z = model(torch.from_numpy(X))
+            return (Z.softmax(1) if case.softmax else Z.sigmoid()).numpy()
 
-    def measure(self, *case):
-        return in_child(training, *case)
-
-
-class Prediction(Ratios):
-    params = [["scikit-learn", "ONNX Runtime"], ["30-128-1"], pick([1], [1, 10_000], [1, 64, 10_000]), [1]]
-    param_names = ["peer", "network", "rows", "threads"]
-
-    def setup_cache(self):
-        return self.measure_all()
-
-    setup_cache.timeout = 600
-
-    def measure(self, *case):
-        return in_child(prediction, *case)
+    return Side(run, outputs)
 
 
-if __name__ == "__main__":
-    function, *case = ast.literal_eval(sys.argv[1])
-    try:
-        with or_skip(), optional():
-            answer = globals()[function](*case).tolist()
-    except NotImplementedError as error:
-        answer = str(error)
-    print(json.dumps(answer))
+def jax(case, shuffle=True, members=None):
+    """One network; or so many at once by vmap, with the seeds of a fleet and an order of rows for each."""
+    import jax
+    from jax import numpy as jnp
+
+    jax.config.update("jax_enable_x64", case.dtype == "float64")
+    X, y = map(jnp.asarray, case.data)
+    if members:
+        # (weights, biases) of each member, in stacks of (members, n_in, n_out) and (members, n_out)
+        starts = zip(*(case.start(seed) for seed in range(members)), strict=True)
+        start = [[np.stack(layer) for layer in zip(*each, strict=True)] for each in starts]
+    else:
+        start = case.start()
+    layers = [tuple(map(jnp.asarray, layer)) for layer in zip(*start, strict=True)]
+    many = jax.vmap if members else lambda function, *_: function
+    activate = jnp.tanh if case.activation == "tanh" else jax.nn.relu
+
+    def logits(params, X):
+        for W, b in params[:-1]:
+            X = activate(X @ W + b)
+        return X @ params[-1][0] + params[-1][1]
+
+    def cost(params, X, y):
+        Z = logits(params, X)
+        if case.softmax:
+            return -jnp.take_along_axis(jax.nn.log_softmax(Z), y[:, None], 1).mean()
+        return (jnp.maximum(Z, 0) - Z * y + jnp.log1p(jnp.exp(-jnp.abs(Z)))).sum(1).mean()
+
+    def step(state, rows):
+        params, means, squares, t = state
+        grads = jax.grad(cost)(params, X[rows], y[rows])
+        t = t + 1
+        means = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, means, grads)
+        squares = jax.tree.map(lambda s, g: 0.999 * s + 0.001 * g * g, squares, grads)
+        root = jnp.sqrt(1 - 0.999**t)
+        rate, epsilon = RATE * root / (1 - 0.9**t), 1e-8 * root
+        params = jax.tree.map(lambda p, m, s: p - rate * m / (jnp.sqrt(s) + epsilon), params, means, squares)
+        return (params, means, squares, t), None
+
+    def one_epoch(state, key):
+        rows = jax.random.permutation(key, case.rows) if shuffle else jnp.arange(case.rows)
+        return jax.lax.scan(step, state, rows.reshape(-1, case.batch))[0]
+
+    def activated(params, X):
+        Z = logits(params, X)
+        return jax.nn.softmax(Z) if case.softmax else jax.nn.sigmoid(Z)
+
+    epoch, outputs = jax.jit(many(one_epoch)), jax.jit(many(activated, (0, None)))
+    zeros, steps = jax.tree.map(jnp.zeros_like, layers), jnp.zeros(members or (), case.dtype)
+    keep = {"state": (layers, zeros, zeros, steps), "key": jax.random.key(0)}
+
+    def run(epochs):
+        for _ in range(epochs):
+            keep["key"], key = jax.random.split(keep["key"])
+            keep["state"] = epoch(keep["state"], jax.random.split(key, members) if members else key)
+        jax.block_until_ready(keep["state"])
+
+    return Side(run, lambda X: np.asarray(outputs(keep["state"][0], X)))
+
+
+def fleet(case, shuffle=True, members=1, threads=1):
+    """`outputs` are (members, n_samples, n_out)."""
+    from fastnn import Adam, Fleet
+
+    (X, y), many = case.data, Fleet(members, case.sizes, output=case.output, seed=0)
+    options = {"batch_size": case.batch, "optimizer": Adam(RATE), "threads": threads, "shuffle": shuffle}
+    return Side(lambda epochs: many.fit(X, y, epochs=epochs, **options), many.predict)
+
+
+def one_by_one(peer, case, shuffle=True, members=1):
+    """The same network so many times, one after another; `outputs` are the first's, (1, n_samples, n_out)."""
+    sides = [PEERS[peer](case, shuffle) for _ in range(members)]
+
+    def run(epochs):
+        for side in sides:
+            side.run(epochs)
+
+    return Side(run, lambda X: sides[0].outputs(X)[None])
+
+
+def numpy(case, shuffle=True):
+    """fastnn.reference, over the batches that fastnn takes."""
+    from fastnn import reference
+    from fastnn.reference_training import views
+
+    (X, y), net = case.data, case.network()
+    Y = y[:, None].astype(case.dtype) if y.ndim == 1 else y
+    params, T = net.params.copy(), net.dtype.type
+    weights, biases = views(params, case.sizes)
+    random = np.random.default_rng([0, 0, 0])
+
+    def run(epochs):
+        mean, square, step = np.zeros_like(params), np.zeros_like(params), 0
+        for _ in range(epochs):
+            order = np.arange(case.rows)
+            if shuffle:
+                random.shuffle(order)
+            for rows in order.reshape(-1, case.batch):
+                _, dW, db = reference.gradients(
+                    X[rows], Y[rows], weights, biases, net.activations, net.cost, scale=T(1 / case.batch)
+                )
+                grads = np.concatenate([x.ravel() for layer in zip(dW, db, strict=True) for x in layer])
+                step += 1
+                root = np.sqrt(1 - 0.999**step)
+                scalars = RATE * root / (1 - 0.9**step), 0.9, 0.999, 1e-8 * root, 1, 0, 0
+                mean, square, params[:] = reference.adam(grads, *map(T, scalars), mean, square, params)
+        assert mean.dtype == X.dtype, "the reference has changed to another type than fastnn's"
+
+    return Side(run, lambda X: reference.forward(X, weights, biases, net.activations)[1][-1])
+
+
+def onnx_runtime(case, shuffle=True):
+    """Predictions only."""
+    import onnxruntime
+
+    from fastnn import to_onnx
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    model = to_onnx(case.network()).SerializeToString()
+    session = onnxruntime.InferenceSession(model, options, ["CPUExecutionProvider"])
+    return Side(None, lambda X: session.run(["outputs"], {"X": X})[0])
+
+
+PEERS = {
+    "fastnn": fastnn,
+    "JAX": jax,
+    "PyTorch": pytorch,
+    "scikit-learn": scikit_learn,
+    "NumPy": numpy,
+    "ONNX Runtime": onnx_runtime,
+}
+
+
+def all_installed(names, *arguments, among=PEERS, **options):
+    """{name: side} of those whose library is there; a line for each other one."""
+    sides = {}
+    for name in names:
+        if name in among:
+            try:
+                sides[name] = among[name](*arguments, **options)
+            except ImportError as error:
+                print(f"{name} is left out, as it is not installed: {error}", file=sys.stderr)
+    return sides
+
+
+def learn_the_same(sides, start, X):
+    """Of {name: side} in ten steps from `start`, but for a quarter of the way: their epsilons differ."""
+    for side in sides.values():
+        side.run(1)
+    ours, *others = (side.outputs(X) for side in sides.values())
+    way = np.abs(ours - start).max()
+    for name, theirs in zip(list(sides)[1:], others, strict=True):
+        apart = np.abs(ours[: len(theirs)] - theirs).max()
+        if apart > 0.25 * way:
+            raise AssertionError(f"{name}: {apart:.2g} from ours after a way of {way:.2g}")

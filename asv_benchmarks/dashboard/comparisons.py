@@ -5,37 +5,35 @@ from dataclasses import dataclass
 from .results import Report, Value
 from .text import digits
 
-PEER = "peer"  # the parameter that names who fastnn is compared with
-# Who it is where there is no such parameter, by module.
-AGAINST = {"ratios": "NumPy", "estimators": "scikit-learn", "course": "the course's code"}
+SIDE = "against"  # the parameter that names who was measured
+OURS, PEAK = "fastnn", "FMA peak"
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """How many times faster fastnn is, and the seconds of both where the suite has them."""
+    """fastnn beside another in one case."""
 
-    speedup: Value
-    ours: Value | None
-    theirs: Value | None
+    ratio: Value  # our time over the other's, as the suite has it
+    ours: Value | None  # our seconds
 
     @property
     def against(self):
-        return self.speedup.case.get(PEER) or AGAINST.get(self.speedup.module, "the other")
+        return self.ratio.case[SIDE]
 
     @property
     def case(self):
-        return name_of(self.speedup, without=PEER)
+        return name_of(self.ratio, without=SIDE)
 
     @property
     def verdict(self):
         """Even is what has 1 between its quartiles."""
-        if self.speedup.low > 1:
+        if self.ratio.high < 1:
             return "faster"
-        return "slower" if self.speedup.high < 1 else "even"
+        return "slower" if self.ratio.low > 1 else "even"
 
     @property
     def times(self):
-        return f"{digits(self.speedup.median)}x"
+        return f"{digits(1 / self.ratio.median)}x"
 
 
 def name_of(value, without=None):
@@ -48,18 +46,21 @@ def name_of(value, without=None):
     return ", ".join(parts) or value.quantity.partition("_")[2].replace("_", " ")
 
 
-def comparisons(report: Report):
-    """All of them, by class of the suite and by case, so that a case has its peers side by side."""
-    by_case = {(value.group, value.quantity, value.params): value for value in report.values}
-    found = [
-        Comparison(
-            speedup,
-            by_case.get((speedup.group, "track_seconds", speedup.params)),
-            by_case.get((speedup.group, "track_reference_seconds", speedup.params)),
-        )
-        for speedup in report.of("track_speedup")
-    ]
+def beside(report: Report):
+    """All pairs, the FMA peak among them, by class of the suite and by case, whose peers stand together."""
+    seconds = {(v.group, v.params): v for v in report.of("track_seconds")}
+    found = []
+    for ratio in report.of("track_ratio"):
+        side = ratio.case.get(SIDE)
+        if side not in (None, OURS) and ratio.median > 0:
+            ours = tuple((name, repr(OURS) if name == SIDE else value) for name, value in ratio.params)
+            found.append(Comparison(ratio, seconds.get((ratio.group, ours))))
     first = {}
     for place, comparison in enumerate(found):
-        first.setdefault((comparison.speedup.group, comparison.case), place)
-    return sorted(found, key=lambda c: (c.speedup.group, first[c.speedup.group, c.case]))
+        first.setdefault((comparison.ratio.group, comparison.case), place)
+    return sorted(found, key=lambda c: (c.ratio.group, first[c.ratio.group, c.case]))
+
+
+def comparisons(report: Report):
+    """Those with other libraries."""
+    return [comparison for comparison in beside(report) if comparison.against != PEAK]

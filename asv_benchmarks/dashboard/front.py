@@ -1,18 +1,17 @@
-"""The front page: what fastnn wins and loses, how its time grows, and every other figure of the suite."""
+"""The front pages, one a machine: wins and losses, how time grows, and every other figure of the suite."""
 
+import itertools
 from html import escape
 from pathlib import Path
 from string import Template
 
-from . import plot, tables
-from .charts import MODULE as SCALING
+from . import plot
 from .charts import charts
 from .comparisons import comparisons
+from .tables import others, tables
 from .text import quantity
 
 HERE = Path(__file__).parent
-# Of comparisons, which have tables of their own, and of what is no measurement.
-ELSEWHERE = ("track_ratio", "track_speedup", "track_seconds", "track_reference_seconds", "track_version")
 
 
 def facts(report):
@@ -40,10 +39,10 @@ def counted(compared):
 
 def headline(compared):
     if not compared:
-        return "Nothing has been compared with fastnn yet: run the whole suite."
-    ends = (choose(compared, key=lambda c: c.speedup.median) for choose in (max, min))
+        return "Nothing has been compared at this edition of the suite: run `suite.py figures`."
+    ends = (choose(compared, key=lambda c: c.ratio.median) for choose in (min, max))
     best, worst = (
-        f'<a href="#{tables.anchor(c.speedup)}">{c.times}</a> against {escape(c.against)} ({escape(c.case)})'
+        f'<a href="{escape(c.ratio.link())}">{c.times}</a> against {escape(c.against)} ({escape(c.case)})'
         for c in ends
     )
     return f"fastnn is {counted(compared)}. The best is {best}, the worst {worst}."
@@ -59,24 +58,45 @@ def _plots(report):
         yield f"<figure>{plot.draw(chart)}<figcaption>{link}</figcaption></figure>"
 
 
-def page(report):
-    """The whole page as text."""
-    compared = comparisons(report)
-    rest = [v for v in report.values if v.quantity not in ELSEWHERE and v.module != SCALING]
+def file_of(report, reports):
+    """The first machine's page is the front page."""
+    return "index.html" if report is reports[0] else f"machine-{report.name}.html"
+
+
+def _selector(report, reports):
+    """A way to the pages of other machines, where there are some."""
+    if len(reports) < 2:
+        return ""
+    options = ""
+    for other in reports:
+        words = f"{other.machine['cpu'] or other.name}, {other.machine['num_cpu']} CPUs, {other.measured}"
+        chosen = " selected" if other is report else ""
+        options += f'<option value="{escape(file_of(other, reports))}"{chosen}>{escape(words)}</option>'
+    return f'<label>Machine <select onchange="location.assign(this.value)">{options}</select></label>'
+
+
+def page(report, reports=()):
+    """The whole page of one machine as text."""
     sections = []
-    if compared:
-        body = "\n".join(tables.comparison_tables(compared, report))
-        note = "The other's time over fastnn's: above 1x fastnn is faster. Bars are logarithmic."
-        sections.append(_section("comparisons", "Wins and losses", note, body))
+    if shown := "\n".join(table.html() for table in tables(report)):
+        note = (
+            "Medians; a tip says the quartiles, a link leads to the graph over the commits. "
+            "What has an x is the other's time over fastnn's: above 1x fastnn is faster."
+        )
+        sections.append(_section("tables", "Figures", note, shown))
     if plots := "\n".join(_plots(report)):
         note = "Logarithmic axes; the bands reach from the first quartile to the third. Less is better."
         sections.append(_section("scaling", "How time grows", note, f'<div class="plots">{plots}</div>'))
-    if rest:
-        body = "\n".join(tables.value_tables(rest, report))
-        sections.append(_section("all", "Everything else", "Medians and quartiles.", body))
+    folded = ""
+    for module, own in itertools.groupby(others(report), key=lambda table: table.title.partition(".")[0]):
+        body = "\n".join(table.html() for table in own)
+        folded += f"<details><summary>{escape(module)}</summary>{body}</details>\n"
+    if folded:
+        sections.append(_section("others", "Everything else", "By the suite's names.", folded))
     return Template((HERE / "front.html").read_text()).substitute(
         style=(HERE / "front.css").read_text() + plot.STYLE,
-        headline=headline(compared),
+        headline=headline(comparisons(report)),
+        selector=_selector(report, reports),
         sections="\n".join(sections),
         facts="\n".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in facts(report)),
     )

@@ -12,6 +12,7 @@ STYLE = Path(__file__).with_name("plot.css").read_text()
 WIDTH, HEIGHT = 440, 300
 LEFT, TOP, BOTTOM = 62, 34, 46
 STYLES = 6  # how many lines plot.css tells apart
+LETTER = 6.4  # the width of one in a label, about
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,14 @@ class Point:
 
 @dataclass(frozen=True)
 class Chart:
-    """Lines by their labels, over one parameter."""
+    """Lines by their labels, over one parameter; with round_x, a point alone has its label beside it."""
 
     title: str
     x_label: str
     unit: str
     lines: dict[str, list[Point]]
+    ends: tuple[float, float] | None = None  # of the vertical axis, where the points do not say them
+    round_x: bool = False  # ticks at round numbers, where points stand at others
 
 
 class _Axis:
@@ -55,10 +58,10 @@ class _Axis:
         return taken
 
     def round_numbers(self):
-        """Powers of ten within the ends; where those are few, 1, 2, 5, 10 ..., or all of 1, 2, 3, 4 ..."""
+        """Powers of ten within the ends; where those are few, 1, 2, 5 ..., or 1, 2, 3 ..., or 1, 1.1 ..."""
         low, high = self.ends
         decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-        for factors in ((1,), (1, 2, 5), range(1, 10)):
+        for factors in ((1,), (1, 2, 5), range(1, 10), [n / 10 for n in range(10, 100)]):
             ticks = [f * 10.0**d for d, f in itertools.product(decades, factors)]
             ticks = [tick for tick in ticks if low <= tick <= high]
             if len(ticks) >= 3:
@@ -76,18 +79,34 @@ def _spaced(positions, gap, stop):
     return placed
 
 
+def _free(x, y, width, taken):
+    """Where a label beside its point can be read: at (x, y), or below those in `taken`, which it joins."""
+    for left, other, right in sorted(taken, key=lambda label: label[1]):
+        if left < x + width and x < right and abs(y - other) < 13:
+            y = other + 13
+    taken.append((x, y, x + width))
+    return x, y
+
+
 def _text(x, y, words, kind=""):
     return f'<text x="{x}" y="{y}"{f" class={kind!r}" if kind else ""}>{escape(words)}</text>'.replace(
         "'", '"'
     )
 
 
+def _tick(number):
+    """1024, 10k, 1M"""
+    if number < 10_000:
+        return f"{number:g}"
+    return f"{number / 1e3:g}k" if number < 1e6 else f"{number / 1e6:g}M"
+
+
 def _grid(x, y, xs, chart, right):
     """The lines behind, with their numbers."""
     bottom = HEIGHT - BOTTOM
-    for tick in x.apart(xs, 30):
+    for tick in x.apart(x.round_numbers() if chart.round_x else xs, 30):
         yield f'<path class="grid" d="M{x(tick)} {TOP}V{bottom}"/>'
-        yield _text(x(tick), bottom + 16, f"{tick:g}", "middle")
+        yield _text(x(tick), bottom + 16, _tick(tick), "middle")
     for tick in y.apart(y.round_numbers(), 18):
         yield f'<path class="grid" d="M{LEFT} {y(tick)}H{right}"/>'
         yield _text(LEFT - 7, y(tick) + 4, quantity(tick, chart.unit, "{:g}".format), "end")
@@ -111,10 +130,11 @@ def draw(chart, left=0, top=0):
     """The chart as an <svg> element of WIDTH x HEIGHT, for a page or at (left, top) within another one."""
     points = [p for line in chart.lines.values() for p in line]
     xs = sorted({p.x for p in points})
-    room = 14 + 6.4 * max(map(len, chart.lines))
+    room = 14 + LETTER * max(map(len, chart.lines))
     right = round(WIDTH - min(room, WIDTH / 3))
     x = _Axis(xs[0], xs[-1], LEFT + 8, right - 8)
-    y = _Axis(min(p.low for p in points), max(p.high for p in points), HEIGHT - BOTTOM - 8, TOP + 8)
+    ends = chart.ends or (min(p.low for p in points), max(p.high for p in points))
+    y = _Axis(*ends, HEIGHT - BOTTOM - 8, TOP + 8)
     summary = f"{chart.title}: " + "; ".join(
         f"{label} from {quantity(line[0].y, chart.unit)} at {chart.x_label} {line[0].x:g} "
         f"to {quantity(line[-1].y, chart.unit)} at {line[-1].x:g}"
@@ -129,28 +149,15 @@ def draw(chart, left=0, top=0):
     ]
     for number, (label, line) in enumerate(chart.lines.items()):
         parts += _line(label, line, number, chart, x, y)
-    order = sorted(range(len(chart.lines)), key=lambda i: y(list(chart.lines.values())[i][-1].y))
-    ends = [y(list(chart.lines.values())[i][-1].y) + 4 for i in order]
-    for i, height in zip(order, _spaced(ends, 14, HEIGHT - BOTTOM), strict=True):
-        parts.append(_text(right + 4, height, list(chart.lines)[i], f"label line-{i % STYLES}"))
+    ends = sorted((y(line[-1].y) + 4, i, label) for i, (label, line) in enumerate(chart.lines.items()))
+    heights = _spaced([height for height, *_ in ends], 14, HEIGHT - BOTTOM)
+    taken = []
+    for height, (own, i, label) in zip(heights, ends, strict=True):
+        line, place = chart.lines[label], (right + 4, height)
+        if chart.round_x and len(line) == 1:
+            place = _free(x(line[0].x) + 7, own, LETTER * len(label), taken)
+        parts.append(_text(*place, label, f"label line-{i % STYLES}"))
     return "\n".join([*parts, "</svg>"])
-
-
-def sparkline(values, width=72, height=16):
-    """A line through what was measured commit by commit, on a logarithmic scale; "" for fewer than two."""
-    if len(values) < 2 or min(values) <= 0:
-        return ""
-    # At least a factor of 1.5 high, so that noise stays flat.
-    low, high = min(values), max(values)
-    middle, half = math.sqrt(low * high), max(math.sqrt(high / low), math.sqrt(1.5))
-    y = _Axis(middle / half, middle * half, height - 2, 2)
-    dots = [(round(2 + i * (width - 4) / (len(values) - 1), 1), y(value)) for i, value in enumerate(values)]
-    return (
-        f'<svg class="spark" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
-        'aria-hidden="true">'
-        f'<polyline points="{" ".join(f"{x},{y}" for x, y in dots)}"/>'
-        f'<circle cx="{dots[-1][0]}" cy="{dots[-1][1]}" r="2"/></svg>'
-    )
 
 
 def picture(charts, columns=2):

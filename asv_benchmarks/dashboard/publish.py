@@ -21,8 +21,10 @@ def _home_link(page):
     return page.replace(first, f"{HOME}\n        {first}")
 
 
-def finish(html_dir, results_dir, cache=None):
+def finish(html_dir, results_dir, first=None, cache=None):
     """Finish the pages in `html_dir`, which `asv publish` made of the results in `results_dir`.
+
+    first: the machine whose page is the front page.
 
     Nothing is changed where the scripts of asv's page cannot be had, or the results not be read.
     """
@@ -31,17 +33,19 @@ def finish(html_dir, results_dir, cache=None):
     fresh = index.is_file() and "summarygrid-display" in index.read_text()
     if not fresh and not moved.is_file():
         raise FileNotFoundError(f"no page of asv in {html_dir}: run `asv publish` first")
-    text = front.page(results.read(results_dir))
+    reports = results.read(results_dir, first)
+    pages = {front.file_of(report, reports): front.page(report, reports) for report in reports}
     if fresh:
         moved.write_text(vendor.bring(_home_link(index.read_text()), html_dir, cache))
         if feed.is_file():
             feed.write_text(feed.read_text().replace("index.html#", "asv.html#"))
-    index.write_text(text)
+    for name, text in pages.items():
+        (html_dir / name).write_text(text)
 
 
-def main(html_dir, results_dir):
+def main(html_dir, results_dir, first=None):
     """`finish` for the command line: what is missing is said in one line."""
     try:
-        finish(html_dir, results_dir)
+        finish(html_dir, results_dir, first)
     except (vendor.Unavailable, FileNotFoundError) as error:
         raise SystemExit(str(error)) from None

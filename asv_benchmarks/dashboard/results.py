@@ -1,7 +1,6 @@
-"""What asv has measured, as the front page and README read it.
+"""The store: what asv has measured, by machine and commit. All tables, wherever they stand, are views of it.
 
-A page shows one environment of one machine, the one that has measured most, and every case at the newest
-commit that has it.
+Of a machine, the environment counts that has measured most, and every case at the newest commit that has it.
 """
 
 import datetime
@@ -37,6 +36,7 @@ class Value:
     high: float
     samples: int
     commit: str
+    machine: str
     measured: datetime.date
 
     @property
@@ -63,31 +63,32 @@ class Value:
             chosen = [(f"p-{name}", value) for name, value in self.params]
         else:
             chosen = [("x-axis", x_axis), ("y-axis-scale", "log")]
+        chosen.append(("machine", self.machine))
         query = urllib.parse.urlencode(chosen, quote_via=urllib.parse.quote)
-        return f"asv.html#{self.benchmark}" + (f"?{query}" if query else "")
+        return f"asv.html#{self.benchmark}?{query}"
 
 
 @dataclass
 class Report:
-    """All cases, and what they were measured on."""
+    """All cases of one machine, and what they were measured on."""
 
+    name: str  # of the machine
     machine: dict[str, str]
     python: str
     threads: str
     commit: str  # the newest one
     commits: int
     measured: datetime.date
-    histories: list[list[Value]]  # one list a case, over the commits that have it
-
-    @property
-    def values(self):
-        return [history[-1] for history in self.histories]
+    values: list[Value]
 
     def of(self, quantity):
         return [value for value in self.values if value.quantity == quantity]
 
-    def history(self, value):
-        return next(history for history in self.histories if history[-1] is value)
+    def median(self, benchmark, *settings):
+        """Of a case by the readable values of its parameters, or None."""
+        found = (v for v in self.values if v.benchmark == benchmark and tuple(v.case.values()) == settings)
+        value = next(found, None)
+        return None if value is None else value.median
 
     @property
     def versions(self):
@@ -129,16 +130,16 @@ def _values(result, benchmarks):
                 high=stats.get("q_75", median),
                 samples=stats.get("repeat", 1),
                 commit=result.commit_hash,
+                machine=result.params["machine"],
                 measured=_date(result.started_at[name] or result.date),
             )
 
 
-def _histories(results, benchmarks):
-    """The values of each case from commit to commit, in the order of the suite."""
+def _newest(results, benchmarks):
+    """The newest value of each case, in the order of the suite."""
     found = {}
     for result in sorted(results, key=lambda result: result.date):
-        for value in _values(result, benchmarks):
-            found.setdefault((value.benchmark, value.params), []).append(value)
+        found |= {(value.benchmark, value.params): value for value in _values(result, benchmarks)}
     cases = [(name, params) for name in sorted(benchmarks) for params in _cases(benchmarks[name])]
     return [found[case] for case in cases if case in found]
 
@@ -147,30 +148,38 @@ def _last_measured(results):
     return max((time for result in results for time in result.started_at.values() if time), default=0)
 
 
-def read(results_dir):
-    """The Report on a directory of asv's results."""
-    results_dir = Path(results_dir)
-    listed = results_dir / "benchmarks.json"
-    paths = sorted(iter_results_paths(str(results_dir))) if listed.is_file() else []
-    if not paths:
-        raise FileNotFoundError(f"no results of asv in {results_dir}: run the suite first")
-    benchmarks = load_json(str(listed), api_version=Benchmarks.api_version)
-    places = {}
-    for folder, name, machine in paths:
-        result = Results.load(str(Path(folder, name)), machine)
-        places.setdefault((folder, result.env_name), []).append(result)
-    histories = {place: _histories(results, benchmarks) for place, results in places.items()}
-    place = max(places, key=lambda place: (len(histories[place]), _last_measured(places[place])))
-    results = places[place]
+def _report(name, results, values, folder):
     newest = max(results, key=lambda result: result.date)
-    machine = load_json(str(Path(place[0], "machine.json")), api_version=Machine.api_version)
+    machine = load_json(str(Path(folder, "machine.json")), api_version=Machine.api_version)
     threads = {number for name, number in newest.env_vars.items() if name.endswith("_NUM_THREADS")}
     return Report(
+        name=name,
         machine={key: str(machine.get(key, "")) for key in MACHINE},
         python=newest.params.get("python", ""),
         threads=", ".join(sorted(threads)),
         commit=newest.commit_hash,
         commits=len({result.commit_hash for result in results}),
         measured=_date(_last_measured(results)),
-        histories=histories[place],
+        values=values,
     )
+
+
+def read(results_dir, first=None):
+    """The Reports on a directory of asv's results: of the machine `first` before others, then the newest."""
+    results_dir = Path(results_dir)
+    listed = results_dir / "benchmarks.json"
+    paths = sorted(iter_results_paths(str(results_dir))) if listed.is_file() else []
+    benchmarks = load_json(str(listed), api_version=Benchmarks.api_version) if paths else {}
+    machines = {}
+    for folder, name, machine in paths:
+        result = Results.load(str(Path(folder, name)), machine)
+        machines.setdefault(machine, {}).setdefault(result.env_name, []).append(result)
+    reports = []
+    for machine, environments in machines.items():
+        found = {name: _newest(results, benchmarks) for name, results in environments.items()}
+        best = max(found, key=lambda name: (len(found[name]), _last_measured(environments[name])))
+        if any(value.module != "versions" for value in found[best]):
+            reports.append(_report(machine, environments[best], found[best], results_dir / machine))
+    if not reports:
+        raise FileNotFoundError(f"no results of asv in {results_dir}: run the suite first")
+    return sorted(reports, key=lambda report: (report.name == first, report.measured), reverse=True)
