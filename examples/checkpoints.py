@@ -1,6 +1,10 @@
-"""Callbacks, early stopping, and a run that goes on after it was cut off: writes run.safetensors.
+"""
+A run that goes on after a power cut
+====================================
 
-python examples/checkpoints.py [epochs]
+Callbacks, early stopping, and a run that goes on after it was cut off: writes run.safetensors.
+
+``python examples/checkpoints.py [epochs]``
 """
 
 import sys

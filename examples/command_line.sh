@@ -3,7 +3,8 @@
 # Writes wine.safetensors, wine.png and predictions.csv.
 set -e
 
-fastnn train wine --hidden 32,16 --epochs "${1:-100}" --early-stopping 20 --out wine.safetensors --plot wine.png
+fastnn train wine --preset fast --epochs "${1:-100}" --out wine.safetensors --plot wine.png
 fastnn evaluate wine.safetensors wine
-fastnn predict wine.safetensors wine --out predictions.csv
+fastnn explain wine.safetensors wine
+fastnn predict wine.safetensors wine --keep alcohol --proba --out predictions.csv
 head -n 3 predictions.csv

@@ -1,6 +1,10 @@
-"""The XOR notebook with its import line changed: 150,000 steps by hand-written formulas. Draws xor.png.
+"""
+A course: XOR by hand-written formulas
+======================================
 
-python examples/course_xor.py [iterations]
+The XOR notebook with its import line changed: 150,000 steps by hand-written formulas. Draws xor.png.
+
+``python examples/course_xor.py [iterations]``
 """
 
 import sys

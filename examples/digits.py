@@ -1,6 +1,10 @@
-"""Train on small images of digits, and see what the first layer looks for: draws digits.png.
+"""
+Digits, and what the first layer looks for
+==========================================
 
-python examples/digits.py [epochs]
+Train on small images of digits, and see what the first layer looks for: draws digits.png.
+
+``python examples/digits.py [epochs]``
 """
 
 import sys

@@ -1,6 +1,10 @@
-"""Export a classifier to ONNX and run it without fastnn: writes iris.onnx.
+"""
+To ONNX, and on without fastnn
+==============================
 
-python examples/onnx_export.py [max_iter]
+Export a classifier to ONNX and run it without fastnn: writes iris.onnx.
+
+``python examples/onnx_export.py [max_iter]``
 """
 
 import sys

@@ -1,6 +1,10 @@
-"""The courses' flower, and hidden layers of different sizes: draws planar.png and hidden_sizes.png.
+"""
+A course: the flower in a plane
+===============================
 
-python examples/planar.py [iterations]
+The courses' flower, and hidden layers of different sizes: draws planar.png and hidden_sizes.png.
+
+``python examples/planar.py [iterations]``
 """
 
 import sys
@@ -13,7 +17,7 @@ from fastnn.plots import decision_boundary, hidden_size_panel
 iterations = int(sys.argv[1]) if len(sys.argv) > 1 else 5000
 X, Y = load_planar_dataset()  # (2, 400) and (1, 400)
 
-parameters = nn_model(X, Y, n_h=4, num_iterations=2 * iterations, print_cost=True)
+parameters = nn_model(X, Y, n_h=4, num_iterations=2 * iterations, learning_rate=1.2, print_cost=True)
 print(f"accuracy with 4 hidden units: {np.mean(predict(parameters, X) == Y):.1%}")
 ax = decision_boundary(lambda points: predict(parameters, points.T), X, Y)
 ax.figure.savefig("planar.png")

@@ -1,10 +1,16 @@
-"""Change one import line of scikit-learn code: a pipeline, a grid search, a look at the best model.
+"""
+In place of scikit-learn
+========================
 
-python examples/scikit_learn.py [max_iter]
+Change one import line of scikit-learn code: a pipeline, a grid search, a look at the best model:
+draws digits_wrong.png.
+
+``python examples/scikit_learn.py [max_iter]``
 """
 
 import sys
 
+from matplotlib import pyplot
 from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import make_pipeline
@@ -30,3 +36,13 @@ for parameters, score in zip(
 ):
     print(f"{score:.1%}  {parameters}")
 print(f"the best, trained on all of it, on new digits: {search.score(X_test, y_test):.1%}")
+
+# %%
+# The digits that it takes for others.
+found = search.predict(X_test)
+wrong = (found != y_test).nonzero()[0][:12]
+_, axes = pyplot.subplots(2, 6, figsize=(8, 3), layout="constrained", subplot_kw={"xticks": [], "yticks": []})
+for row, ax in zip(wrong, axes.flat, strict=False):
+    ax.imshow(X_test[row].reshape(8, 8), cmap="gray_r")
+    ax.set_title(f"{y_test[row]}, taken for {found[row]}", fontsize="small")
+ax.figure.savefig("digits_wrong.png")

@@ -1,6 +1,10 @@
-"""Classify texts: a sparse matrix of word weights is trained on as it is, and never made dense.
+"""
+Texts as a sparse matrix
+========================
 
-python examples/text.py [max_iter]
+Classify texts: a sparse matrix of word weights is trained on as it is, and never made dense.
+
+``python examples/text.py [max_iter]``
 """
 
 import sys
