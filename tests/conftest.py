@@ -1,11 +1,17 @@
 """Fixtures of all rooms, and what is left out where kernels are interpreted."""
 
+import hypothesis
 import numpy as np
 import pytest
 from numba import config
 from threadpoolctl import threadpool_limits
 
 from fastnn.precision import about_this_cpu
+from luck import seeded
+
+# The same examples in every run, however long a busy machine takes for one.
+hypothesis.settings.register_profile("same", derandomize=True, database=None, deadline=None)
+hypothesis.settings.load_profile("same")
 
 
 def pytest_report_header():
@@ -17,6 +23,12 @@ def pytest_report_header():
 collect_ignore_glob = (
     ["training/*", "estimators/*", "tabular/*", "course/*", "cli/*"] if config.DISABLE_JIT else []
 )
+
+
+@pytest.fixture(autouse=True)
+def no_luck(request):
+    """A test draws the same numbers alone, after others and in another process."""
+    seeded(request.node.nodeid)
 
 
 @pytest.fixture(autouse=True)

@@ -1,10 +1,16 @@
 """Read from the source: files are short, kernels never validate, allocate or print."""
 
 import ast
+import random
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+from sklearn.utils import check_random_state
+
+import fastnn
+from luck import seeded
 
 ROOT = Path(__file__).parent.parent
 KERNELS = ROOT / "kernels" / "fastnn_kernels"
@@ -76,3 +82,19 @@ def test_the_repository_stands_alone():
 def test_a_kernel_that_takes_liberties_is_seen(decorator, statement):
     assert list(liberties(f"@{decorator}\ndef f(x):\n    if x:\n        {statement}"))
     assert not list(liberties(f"def f(x):\n    {statement}"))
+
+
+def test_nothing_is_drawn_by_luck():
+    """What draws without a seed: Python, NumPy's old and new generators, networks, estimators."""
+
+    def drawn():
+        old, new = np.random.rand(3), np.random.default_rng().random(3)
+        return random.random(), *old, *new, fastnn.Network([2, 1]).seed, *check_random_state(None).rand(3)
+
+    seeded("one")
+    first, second = drawn(), drawn()
+    assert not set(first) & set(second)
+    seeded("one")
+    assert drawn() == first
+    seeded("another")
+    assert not set(first) & set(drawn())

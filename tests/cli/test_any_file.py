@@ -17,7 +17,7 @@ from fastnn.cli.tables import Text, read_table
     st.binary(max_size=200)
     | st.text(st.sampled_from('ab,;"\n\r\t|01-.e \u00e9'), max_size=60).map(str.encode)
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_bytes_are_a_table_or_are_refused(tmp_path_factory, contents):
     path = tmp_path_factory.getbasetemp() / "fuzz.csv"
     path.write_bytes(contents)
@@ -36,7 +36,7 @@ CELL = st.sampled_from(
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @pytest.mark.slow
 def test_any_csv_trains_or_is_refused(tmp_path_factory, data):
     folder = tmp_path_factory.mktemp("fuzz")

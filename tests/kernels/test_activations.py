@@ -168,7 +168,7 @@ def test_derivative_is_the_finite_difference(name):
         assert abs(dZ[index] - slope) <= 1e-8 * max(1, abs(slope))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(Z=arrays(np.float32, st.tuples(*[st.integers(1, 20)] * 2), elements=st.floats(-1e4, 1e4, width=32)))
 def test_softmax_rows_are_distributions(Z):
     A = forward(Z, "softmax")
@@ -177,7 +177,7 @@ def test_softmax_rows_are_distributions(Z):
     assert_close(backward(Z, Z, A, "softmax").sum(axis=1) / 1e4, np.zeros(len(A)))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(Z=arrays(np.float32, st.integers(1, 40), elements=st.floats(-1e4, 1e4, width=32)))
 def test_bounds(Z):
     assert (np.abs(forward(Z, "tanh")) <= 1).all()

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numba import config, njit
 from test_matmul import readonly, strided, whole_machine_code
@@ -246,7 +246,6 @@ def test_float32_never_becomes_float64():
 
 
 @both
-@settings(deadline=None)
 @given(shape=st.tuples(st.integers(1, 40), st.integers(1, 40), st.integers(1, 110)), apart=st.booleans())
 def test_dense_agrees_for_random_shapes(dtype, shape, apart):
     X, W, b, dZ = layer_arguments(shape, dtype)

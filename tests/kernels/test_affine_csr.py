@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import scipy.sparse
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numba import njit
 from test_affine import LAYERS, assert_backward, assert_forward, compiled, outputs
@@ -126,7 +126,6 @@ def test_float32_never_becomes_float64():
 
 
 @both
-@settings(deadline=None)
 @given(shape=st.tuples(*[st.integers(1, 12)] * 3), density=st.floats(0, 1))
 def test_csr_agrees_for_random_shapes(dtype, shape, density):
     _, W, b, dZ = layer_arguments(shape, dtype)

@@ -220,7 +220,7 @@ def test_unknown_code_gives_nan(dtype):
     assert np.isnan(cost).all() and np.isnan(dZ).all()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     Z=arrays(np.float32, st.tuples(*[st.integers(1, 20)] * 2), elements=st.floats(-1e4, 1e4, width=32)),
     label=st.sampled_from([0, 1]),
@@ -234,7 +234,7 @@ def test_cross_entropies_are_not_negative(Z, label):
     assert (cost >= 0).all() and (np.abs(dZ) <= 1 + 1e-6).all()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     name=st.sampled_from([name for name in COSTS if name != "softmax_cross_entropy"]),
     A=arrays(np.float64, st.tuples(*[st.integers(1, 20)] * 2), elements=st.floats(-10, 10)),

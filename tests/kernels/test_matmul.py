@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numba import config, njit
 
@@ -286,7 +286,6 @@ def test_float32_never_becomes_float64():
 
 @every
 @both
-@settings(deadline=None)
 @given(shape=st.tuples(st.integers(1, 40), st.integers(0, 70), st.integers(1, 110)), apart=st.booleans())
 def test_agrees_with_numpy_for_random_shapes(form, dtype, shape, apart):
     A, B = operands(form, shape, dtype)

@@ -111,7 +111,7 @@ def test_squared_norm(dtype):
     np.testing.assert_allclose(squared_norm(large, large.size), 9e60, 1e-6)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(grads=arrays(np.float64, st.integers(1, 40), elements=st.floats(-1e6, 1e6)))
 def test_first_step_of_adam_is_bounded(grads):
     """With fresh moments, |step| <= rate * (1 - beta1) / sqrt(1 - beta2), against the gradient's sign."""
@@ -121,7 +121,7 @@ def test_first_step_of_adam_is_bounded(grads):
     assert (params * grads <= 0).all()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     grads=arrays(np.float32, st.integers(1, 40), elements=st.floats(-1e3, 1e3, width=32)),
     mu=st.floats(0, 0.984375, width=32),

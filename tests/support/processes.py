@@ -22,6 +22,8 @@ faulthandler.dump_traceback_later({timeout}, exit=True)
 sys.path[:0] = {path!r}
 {before}
 from {module} import {name}
+from luck import seeded
+seeded("{name}")
 {name}({first}*{arguments!r})
 """
 
