@@ -67,6 +67,7 @@ def test_what_is_wrong_is_found():
     assert judged(lambda: functional.squared_norm([3.0, 4.0]), {}, dict) == ("done", 25.0)
 
 
+@pytest.mark.slow
 def test_an_unknown_attack_is_refused():
     result = run(1, "--only", "nothing")
     assert result.returncode == 2 and "unknown attack 'nothing'" in result.stderr

@@ -67,6 +67,7 @@ def test_files_that_are_no_tables(name, tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == ["data"]
 
 
+@pytest.mark.slow
 def test_a_parquet_file_cut_anywhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     mixed_frame(40).to_parquet("whole.parquet")

@@ -47,6 +47,7 @@ def test_what_is_shown_can_be_seen():
     assert shown("\x1b[2J") == r"\x1b[2J" and shown("\u202e") == r"\u202e" and shown("\udcff") == r"\udcff"
 
 
+@pytest.mark.slow
 def test_no_command_of_a_terminal_is_printed(evil, tmp_path):
     data, frame = evil
     model, target, other = tmp_path / f"m{CLEAR}", f"y{CLIPBOARD}", tmp_path / f"other{CLEAR}.csv"
@@ -79,6 +80,7 @@ def test_no_command_of_a_terminal_is_printed(evil, tmp_path):
         assert harmless(result.output), command
 
 
+@pytest.mark.slow
 def test_predictions_are_data_in_a_pipe_and_harmless_on_a_terminal(evil, tmp_path):
     data, frame = evil
     succeed("train", data, "--target", f"y{CLIPBOARD}", "--out", tmp_path / "m", *FEW)

@@ -49,7 +49,7 @@ def test_built_in_data_are_learnt(name):
 
 
 @pytest.mark.parametrize("target", ("sold", "price"))
-@pytest.mark.parametrize("kind", ("csv", "parquet"))
+@pytest.mark.parametrize("kind", ("csv", pytest.param("parquet", marks=pytest.mark.slow)))
 def test_a_table_with_all_kinds_of_columns(target, kind, tmp_path):
     data, model, out = (tmp_path / name for name in (f"data.{kind}", "model", f"predictions.{kind}"))
     frame = mixed_frame()
@@ -253,6 +253,7 @@ def test_a_ctrl_c_at_another_time_leaves_no_file(place, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_learning_curves_are_drawn(tmp_path):
     for name, start in (("a.png", b"\x89PNG"), ("b.svg", b"<?xml"), ("c.PDF", b"%PDF")):
         succeed("train", "iris", "--plot", tmp_path / name, *FEW)

@@ -143,6 +143,7 @@ def test_what_onnx_cannot_say_is_refused_by_name(folder):
         to_onnx(named, dtype="float32")
 
 
+@pytest.mark.slow
 def test_import_leaves_the_command_for_later():
     code = "import sys, fastnn; assert not any(name.startswith('fastnn.cli') for name in sys.modules)"
     subprocess.run([sys.executable, "-c", code + "; fastnn.load_pipeline"], check=True)

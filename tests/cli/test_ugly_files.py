@@ -142,6 +142,7 @@ def test_what_is_found_out_can_be_told(tmp_path):
     assert "cannot be read as utf-8" in refuse("train", path, "--target", "y", "--encoding", "utf-8")
 
 
+@pytest.mark.slow
 def test_several_files_and_standard_input(tmp_path, monkeypatch):
     lines = plain().splitlines(keepends=True)
     (tmp_path / "a-1.csv").write_text("".join(lines[:31]))
@@ -220,6 +221,7 @@ def test_row_numbers_in_a_parquet_file_are_no_column(tmp_path):
     assert list(frames[0]) == list(mixed_frame()) and sorted(frames[1]) == sorted(mixed_frame())
 
 
+@pytest.mark.slow
 def test_types_are_read_from_all_rows(tmp_path):
     rows = [f"{i},{i % 7}\n" for i in range(200_000)]
     (tmp_path / "d.csv").write_text("x,y\n" + "".join(rows) + "0.5,late\n")

@@ -138,7 +138,9 @@ def test_an_infinite_cost_freezes_a_member_as_it_was():
 
 
 @pytest.mark.parametrize("sizes", ([4, 6, 1], [4, 300, 100, 1]), ids=("lanes", "members"))
-@pytest.mark.parametrize("own", (False, True), ids=("rows of all", "own rows"))
+@pytest.mark.parametrize(
+    "own", (False, pytest.param(True, marks=pytest.mark.slow)), ids=("rows of all", "own rows")
+)
 def test_blocks_of_members_have_the_bits_of_all_at_once(sizes, own, monkeypatch):
     """A fleet whose orders take much memory is trained in blocks."""
     X, y = samples()

@@ -64,6 +64,7 @@ def test_a_width_is_one_that_processors_have():
     assert VECTOR_BYTES in (16, 32, 64)
 
 
+@pytest.mark.slow
 @x86
 @pytest.mark.parametrize("dtype, suffix", ((np.float32, "ps"), (np.float64, "pd")))
 def test_the_tile_is_made_of_vector_fused_multiply_adds(dtype, suffix):

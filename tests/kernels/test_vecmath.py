@@ -119,6 +119,7 @@ def assert_close(name, X, Y, exact):
     assert error[worst] <= MAX_ULP[X.dtype.type], message
 
 
+@pytest.mark.slow
 @each_dtype
 @each_function
 def test_error_in_ulp_over_the_whole_range(name, T):
@@ -192,6 +193,7 @@ def test_tiny_arguments_are_their_own_value(name, T):
         np.testing.assert_array_equal(evaluate(name, Z), Z)
 
 
+@pytest.mark.slow
 @compiled_only
 @each_dtype
 @each_function

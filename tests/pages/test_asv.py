@@ -56,6 +56,7 @@ def count(benchmark):
     return int(np.prod([len(values) for values in benchmark["params"]], dtype=int))
 
 
+@pytest.mark.slow
 def test_all_parts_are_found_in_every_profile(listed):
     profile, benchmarks = listed
     assert sorted({benchmark["name"].split(".")[0] for benchmark in benchmarks}) == MODULES

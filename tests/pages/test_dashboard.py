@@ -21,6 +21,7 @@ def report(project):
     return results.read(project / "results")[0]
 
 
+@pytest.mark.slow
 def test_without_npm_there_is_one_line(project, tmp_path, monkeypatch):
     shutil.copytree(project / "html", tmp_path / "html")
     monkeypatch.setenv("PATH", str(tmp_path))

@@ -280,6 +280,7 @@ def test_weights_that_make_no_image_are_refused():
     assert not pyplot.get_fignums()
 
 
+@pytest.mark.slow
 def test_without_matplotlib_one_line_says_what_to_install():
     code = "import sys; sys.modules['matplotlib'] = None; import fastnn; import fastnn.plots"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -29,7 +29,7 @@ def test_rungs_go_up_to_all_epochs_with_fewer_and_fewer(n_candidates, factor, ep
 
 @pytest.mark.parametrize("early_stopping", (False, True))
 @pytest.mark.parametrize("targets", ("classes", "number"))
-@pytest.mark.parametrize("shuffle", (False, True))
+@pytest.mark.parametrize("shuffle", (pytest.param(False, marks=pytest.mark.slow), True))
 def test_each_rung_scores_as_a_fit_of_its_epochs(targets, early_stopping, shuffle):
     X, y = data(targets)
     network = pair(

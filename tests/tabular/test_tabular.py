@@ -161,6 +161,7 @@ def test_time_budget():
     assert len(TabularRegressor(**quick, time_budget=1.0).fit(frame, y).networks_) > 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("seconds", "threads", "picked"),
     [(1e-6, 1, "best"), (2.0, 1, "default"), (2.0, 8, "best"), (20.0, 8, "default"), (90.0, 8, "fast")],
@@ -216,6 +217,7 @@ def test_it_works_with_scikit_learns_tools():
     assert pipeline.fit(frame, label).score(frame, label) > 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("within", [False, True], ids=["alone", "in a pipeline"])
 def test_searches_agree(within):
     """FleetSearchCV fits bags one by one, and gives what GridSearchCV gives."""

@@ -209,5 +209,6 @@ def at_both_edges(sparse, threads):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 def test_the_edges_of_memory():
     run_apart(at_the_edges_of_memory)

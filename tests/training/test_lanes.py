@@ -232,5 +232,6 @@ def at_both_edges(n_out, threads):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 def test_the_edges_of_memory():
     run_apart(at_the_edges_of_memory)

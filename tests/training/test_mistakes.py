@@ -226,6 +226,7 @@ network().fit(X, Y, epochs=10**7, checkpoint=sys.argv[1], callbacks=[say])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="there are other signals there")
 def test_an_end_leaves_the_last_checkpoint_and_is_by_the_signal(tmp_path):
     variables = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}

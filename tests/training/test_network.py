@@ -44,6 +44,7 @@ def test_activations(hidden, output):
     np.testing.assert_allclose(network.predict(X), expected(network, X), 1e-12, 1e-14)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sizes, dtype", [((3, 1), np.float64), ((5, 9, 3, 18, 1, 6, 2), np.float32)])
 def test_compiled(sizes, dtype):
     """Inside a user's own code, with the very bits of `predict`."""

@@ -44,6 +44,7 @@ def test_what_was_asked_for_is_not_tried_out(workers, fixed):
     assert not pace.undecided
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(config.DISABLE_JIT, reason="matrix products exist as machine code only")
 def test_no_greenlet_stands_where_a_worker_should():
     code = """
