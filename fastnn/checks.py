@@ -61,8 +61,9 @@ def choice(kind: str, name: str, registry: Mapping[str, Any]) -> Any:
 def meant(name: Any, registry: Iterable[str]) -> str:
     """What an error ends with if one of the names is near."""
     word = str(name).strip().lower().replace("-", "_").replace(" ", "_")
-    near = [SYNONYMS.get(word), *get_close_matches(word, [x.lower() for x in registry], 1)]
-    found = [entry for entry in registry if entry.lower() in near]
+    names = {entry.lower(): entry for entry in registry}
+    near = [SYNONYMS.get(word), *get_close_matches(word, names, 1)]
+    found = [names[entry] for entry in near if entry in names]
     return f"; did you mean {found[0]!r}?" if found else ""
 
 
@@ -101,12 +102,16 @@ def is_sparse(X: Any) -> bool:
     return hasattr(X, "tocsr")
 
 
+def require_unmasked(name: str, values: Any) -> None:
+    if isinstance(values, np.ma.MaskedArray):
+        raise TypeError(f"{name} is a masked array; fill what is masked, or drop it")
+
+
 def as_numbers(name: str, values: Any) -> Array:
     """`values` as an array of real numbers, in whatever type and layout it has."""
     if is_sparse(values):
         raise TypeError(f"{name} is a sparse matrix; give {name}.toarray(): only X may be one")
-    if isinstance(values, np.ma.MaskedArray):
-        raise TypeError(f"{name} is a masked array; fill what is masked, or drop it")
+    require_unmasked(name, values)
     try:
         array = values if isinstance(values, np.ndarray) else np.asarray(values)
     except ValueError as error:
