@@ -43,8 +43,9 @@ def columns_of(X: Any) -> list[Array]:
         X = csr_rows("X", X, X.dtype).toarray()  # which checks the indices: scipy trusts them
     array = np.asarray(X)
     if isinstance(X, np.ma.MaskedArray):
-        kind, missing = (np.float64, np.nan) if array.dtype.kind in "biuf" else (object, None)
-        array = np.where(np.ma.getmaskarray(X), missing, array.astype(kind))
+        numbers = array.dtype.kind in "biuf"
+        array = array.astype(np.float64 if numbers else object)  # a copy
+        array[np.ma.getmaskarray(X)] = np.nan if numbers else None
     if array.ndim != 2:
         hint = (
             "Reshape your data: X.reshape(-1, 1) is one column, X.reshape(1, -1) one row"
