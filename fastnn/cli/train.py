@@ -139,7 +139,7 @@ def train(options: Options, say: Say) -> Outcome:
         draw_curves(estimator.history_, progress.score_name, options.plot)
     rows, n_held = int((~held).sum()), int(held.sum())
     return Outcome(
-        model, report, scored, rows, n_held, seconds, _numpy_seconds(estimator, X[~held], y), pressed.pressed
+        model, report, scored, rows, n_held, seconds, _numpy_seconds(estimator, X[~held]), pressed.pressed
     )
 
 
@@ -216,7 +216,7 @@ def held_out(labels: Array | None, n_rows: int, share: float, seed: int) -> NDAr
     return held
 
 
-def _numpy_seconds(estimator: Any, X: Any, y: Array) -> float:
+def _numpy_seconds(estimator: Any, X: Any) -> float:
     """Of the same steps in the NumPy reference, from a few of them."""
     network, batch = estimator.networks_[0], min(len(X), estimator.batch_size or BATCH_SIZE)
     few = X.iloc[: 10 * batch]
