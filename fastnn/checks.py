@@ -138,7 +138,8 @@ def _strange(array: Array, values: Any) -> str:
         if not isinstance(value, Real):
             columns = getattr(values, "columns", range(array.shape[-1] if array.ndim else 0))
             column = f"column {list(columns)[index[-1]]!r} " if len(index) == 2 else "it "
-            return f"; {column}holds {value!r:.80}" + (f" in row {index[0]}" if index else "")
+            plain = value.item() if isinstance(value, np.generic) else value
+            return f"; {column}holds {plain!r:.80}" + (f" in row {index[0]}" if index else "")
     return ""
 
 

@@ -27,7 +27,7 @@ LOOK = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 def write_bytes(path: str | os.PathLike[str], contents: bytes) -> None:
     """Write a file, atomically; mode, and owner where permitted, of one that is replaced are kept."""
     target, old = replaceable(path)
-    prefix = _prefix(target.name)
+    prefix = prefix_of(target.name)
     while not _written(target, target.with_name(f"{prefix}{secrets.token_hex(8)}"), old, contents):
         pass
     _sync_folder(target.parent)
@@ -77,7 +77,7 @@ def replaceable(path: str | os.PathLike[str]) -> tuple[Path, os.stat_result | No
     return target, old
 
 
-def _prefix(name: str) -> str:
+def prefix_of(name: str) -> str:
     """Of the temporaries for a file of that name, however long it is."""
     return f".fastnn-{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}-"
 
