@@ -60,13 +60,17 @@ def _written(target: Path, temporary: Path, old: os.stat_result | None, contents
 def replaceable(path: str | os.PathLike[str]) -> tuple[Path, os.stat_result | None]:
     """Where a file of that name is to be written, and what stands there now: a regular file, or nothing.
 
-    A link stays, and what it leads to is replaced. A folder, a device, a pipe or a socket is refused.
+    A link stays, and what it leads to is replaced. A folder, a device, a pipe or a socket is refused, and a
+    name in a folder that is not there.
     """
     name = os.fspath(path)
     target = Path(os.path.realpath(name))
     try:
         old = os.stat(name)
     except FileNotFoundError:
+        if not target.parent.is_dir():
+            folder = target.parent if os.path.islink(name) else Path(name).parent
+            raise FileNotFoundError(f"{name!r}: there is no folder {str(folder)!r}") from None
         return target, None
     if stat.S_ISDIR(old.st_mode):
         raise IsADirectoryError(f"{name!r} is a folder; give the name of a file")
