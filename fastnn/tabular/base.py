@@ -16,6 +16,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from fastnn.callbacks import Callback
 from fastnn.checks import Array, flag, real, require_unmasked, whole
+from fastnn.storage import refusing
 from fastnn.tabular.bag import Bag, mean_and_spread
 from fastnn.tabular.encoders import Detail
 from fastnn.tabular.frames import columns_of, names_of
@@ -163,6 +164,10 @@ class TabularBase(BaseEstimator):
         from fastnn.tabular.storage import load
 
         return load(cls, path)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        with refusing(f"the pickled state of {type(self).__name__} is not whole"):
+            super().__setstate__(dict(state))
 
     def _targets(self, y: Any, n_samples: int) -> tuple[Array, int]:
         """y as the networks take it (n_samples,), and the number of classes, 0 for numbers."""
