@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from fastnn.c_export import to_c
@@ -44,6 +45,13 @@ __all__ = [
     "warm_up",
 ]
 
+LATER = {
+    **dict.fromkeys(("MLPClassifier", "MLPRegressor"), "estimators"),
+    **dict.fromkeys(("TabularClassifier", "TabularRegressor"), "tabular"),
+    "load_pipeline": "pipeline",
+}
+MODULES = "course", "datasets", "functional", "plots", "reference", "search"
+
 
 def __dir__() -> list[str]:
     return __all__
@@ -51,16 +59,8 @@ def __dir__() -> list[str]:
 
 def __getattr__(name: str) -> Any:
     """What is imported when somebody asks for it: estimators import scikit-learn, which takes a second."""
-    if name in ("MLPClassifier", "MLPRegressor"):
-        from fastnn import estimators
-
-        return getattr(estimators, name)
-    if name in ("TabularClassifier", "TabularRegressor"):
-        from fastnn import tabular
-
-        return getattr(tabular, name)
-    if name == "load_pipeline":
-        from fastnn import pipeline
-
-        return pipeline.load_pipeline
+    if name in LATER:
+        return getattr(import_module(f"fastnn.{LATER[name]}"), name)
+    if name in MODULES:
+        return import_module(f"fastnn.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

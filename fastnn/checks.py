@@ -61,8 +61,9 @@ def choice(kind: str, name: str, registry: Mapping[str, Any]) -> Any:
 def meant(name: Any, registry: Iterable[str]) -> str:
     """What an error ends with if one of the names is near."""
     word = str(name).strip().lower().replace("-", "_").replace(" ", "_")
-    near = [SYNONYMS.get(word), *get_close_matches(word, [x.lower() for x in registry], 1)]
-    found = [entry for entry in registry if entry.lower() in near]
+    names = {entry.lower(): entry for entry in registry}
+    near = [SYNONYMS.get(word), *get_close_matches(word, names, 1)]
+    found = [names[entry] for entry in near if entry in names]
     return f"; did you mean {found[0]!r}?" if found else ""
 
 
@@ -101,12 +102,16 @@ def is_sparse(X: Any) -> bool:
     return hasattr(X, "tocsr")
 
 
+def require_unmasked(name: str, values: Any) -> None:
+    if isinstance(values, np.ma.MaskedArray):
+        raise TypeError(f"{name} is a masked array; fill what is masked, or drop it")
+
+
 def as_numbers(name: str, values: Any) -> Array:
     """`values` as an array of real numbers, in whatever type and layout it has."""
     if is_sparse(values):
         raise TypeError(f"{name} is a sparse matrix; give {name}.toarray(): only X may be one")
-    if isinstance(values, np.ma.MaskedArray):
-        raise TypeError(f"{name} is a masked array; fill what is masked, or drop it")
+    require_unmasked(name, values)
     try:
         array = values if isinstance(values, np.ndarray) else np.asarray(values)
     except ValueError as error:
@@ -133,7 +138,8 @@ def _strange(array: Array, values: Any) -> str:
         if not isinstance(value, Real):
             columns = getattr(values, "columns", range(array.shape[-1] if array.ndim else 0))
             column = f"column {list(columns)[index[-1]]!r} " if len(index) == 2 else "it "
-            return f"; {column}holds {value!r:.80}" + (f" in row {index[0]}" if index else "")
+            plain = value.item() if isinstance(value, np.generic) else value
+            return f"; {column}holds {plain!r:.80}" + (f" in row {index[0]}" if index else "")
     return ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterable
 from typing import ClassVar
@@ -15,6 +16,15 @@ from fastnn.trainer import DivergenceError, Trainer
 
 # Who presses Ctrl-C again so soon wants more than the end of one training among many.
 AGAIN_SECONDS = 1.0
+
+
+# In a thread that is not told of a Ctrl-C: what another thread sets when its trainings are to end.
+_told = threading.local()
+
+
+def listen_to(given_up: threading.Event) -> None:
+    """From now on trainings in this thread end after a slice, as by a Ctrl-C, once `given_up` is set."""
+    _told.given_up = given_up
 
 
 class Epochs:
@@ -109,6 +119,12 @@ class Epochs:
             raise
         self.note(costs / n_rows, (time.perf_counter() - started) / count)
 
+    def _after_slice(self, steps: int, cost: float) -> None:
+        given_up = getattr(_told, "given_up", None)
+        if given_up is not None and given_up.is_set():
+            raise KeyboardInterrupt
+        self.report(steps, cost)
+
     def _pass(self, rows: Rows, part: int, count: int) -> tuple[Array, int]:
         """`count` passes over a part: the sums of the rows' costs and penalties (count, 2), and its rows."""
         order = self.order(rows, part, count)
@@ -119,5 +135,5 @@ class Epochs:
             self.per_epoch = len(sizes)
         rates = self.rates(len(sizes), count)
         data = rows.X, rows.Y, rows.weights
-        costs = self.trainer.train(*data, order.ravel(), spans, rates, self.report)
+        costs = self.trainer.train(*data, order.ravel(), spans, rates, self._after_slice)
         return (costs.reshape(count, -1, 2) * sizes[:, None]).sum(axis=1), int(sizes.sum())

@@ -27,7 +27,7 @@ LOOK = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 def write_bytes(path: str | os.PathLike[str], contents: bytes) -> None:
     """Write a file, atomically; mode, and owner where permitted, of one that is replaced are kept."""
     target, old = replaceable(path)
-    prefix = _prefix(target.name)
+    prefix = prefix_of(target.name)
     while not _written(target, target.with_name(f"{prefix}{secrets.token_hex(8)}"), old, contents):
         pass
     _sync_folder(target.parent)
@@ -60,13 +60,17 @@ def _written(target: Path, temporary: Path, old: os.stat_result | None, contents
 def replaceable(path: str | os.PathLike[str]) -> tuple[Path, os.stat_result | None]:
     """Where a file of that name is to be written, and what stands there now: a regular file, or nothing.
 
-    A link stays, and what it leads to is replaced. A folder, a device, a pipe or a socket is refused.
+    A link stays, and what it leads to is replaced. A folder, a device, a pipe or a socket is refused, and a
+    name in a folder that is not there.
     """
     name = os.fspath(path)
     target = Path(os.path.realpath(name))
     try:
         old = os.stat(name)
     except FileNotFoundError:
+        if not target.parent.is_dir():
+            folder = target.parent if os.path.islink(name) else Path(name).parent
+            raise FileNotFoundError(f"{name!r}: there is no folder {str(folder)!r}") from None
         return target, None
     if stat.S_ISDIR(old.st_mode):
         raise IsADirectoryError(f"{name!r} is a folder; give the name of a file")
@@ -77,7 +81,7 @@ def replaceable(path: str | os.PathLike[str]) -> tuple[Path, os.stat_result | No
     return target, old
 
 
-def _prefix(name: str) -> str:
+def prefix_of(name: str) -> str:
     """Of the temporaries for a file of that name, however long it is."""
     return f".fastnn-{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}-"
 

@@ -220,6 +220,11 @@ class Model:
     @classmethod
     def restored(cls, arrays: dict[str, Array], about: dict[str, Any], path: str) -> Self:
         """The network of a file's contents: its arrays, and a description that holds `describe()`."""
+        if "network" not in about:
+            held = ", ".join(about)
+            raise storage.ModelFileError(
+                f"{path!r} holds no fastnn network, but {held!r:.80}: load it with the class that wrote it"
+            )
         with storage.refusing(f"{path!r} holds no fastnn network"):
             description = dict(about["network"])
             epochs_trained = whole("epochs_trained", description.pop("epochs_trained"), 0, MOST_EPOCHS)

@@ -44,7 +44,7 @@ def shuffle(
 
     orders (n_members, at least times * counts): counts[k] numbers an epoch, from epochs[k] on.
     """
-    if epochs.max(initial=0) + times >= 1 << 32 or not _as_numpy():
+    if epochs.max(initial=0) + times >= 1 << 32 or not as_numpy():
         for seed, epoch, count, own in zip(
             seeds.tolist(), epochs.tolist(), counts.tolist(), orders, strict=True
         ):
@@ -69,7 +69,7 @@ def shuffle(
 
 
 @cache
-def _as_numpy() -> bool:
+def as_numpy() -> bool:
     """Whether this NumPy shuffles as the compiled function does: it may change its mind."""
     leaves.prepare([(shuffle_orders, None)])
     found = np.arange(100)

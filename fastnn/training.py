@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from fastnn.callbacks import Callback, Checkpoint, EarlyStopping
 from fastnn.checkpoints import SavedRun, read_run
 from fastnn.checks import flag, real, whole
 from fastnn.data import ClassWeight, Rows, as_rows, as_validation, chunk_reader, split_off
+from fastnn.files import replaceable
 from fastnn.model import MOST_EPOCHS, Model
 from fastnn.optimizers import Optimizer, as_optimizer
 from fastnn.plan import Settings
@@ -69,7 +69,9 @@ class Options:
         flag("shuffle", self.shuffle)
         flag("progress", self.progress)
         if not isinstance(self.callbacks, list | tuple) or not all(map(callable, self.callbacks)):
-            raise TypeError(f"callbacks={self.callbacks!r} must be a list of functions that take the run")
+            given = repr(self.callbacks)
+            hint = "; give EarlyStopping as early_stopping=" if "EarlyStopping(" in given else ""
+            raise TypeError(f"callbacks={given} must be a list of functions that take the run{hint}")
 
     def watch(self) -> Watch:
         rule, callbacks = self.early_stopping, self.callbacks
@@ -80,8 +82,7 @@ class Options:
         if self.checkpoint is not None:
             saver = self.checkpoint
             saver = saver if isinstance(saver, Checkpoint) else Checkpoint(saver)
-            if not Path(saver.path).parent.is_dir():
-                raise FileNotFoundError(f"there is no folder for the checkpoint {os.fspath(saver.path)!r}")
+            replaceable(saver.path)  # or it fails now, and not after an epoch
             callbacks = (*callbacks, saver)
         return Watch(rule, callbacks, self.progress, self.shuffle, self.interrupt)
 

@@ -2,7 +2,7 @@
 
     python tests/attack.py 60                        a minute, all attacks
     python tests/attack.py 3600 --seed 7             an hour, with other dice
-    python tests/attack.py 60 --only files,kills     some of them
+    python tests/attack.py 60 --only files,saves     some of them
     python tests/attack.py 60 --kernels FOLDER       the package fastnn_kernels that is in FOLDER
 
 Each attack runs in processes of its own. A trial is refused by an error of value or type that changes

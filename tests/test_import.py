@@ -30,6 +30,13 @@ def test_the_namespace_is_what_is_exported():
         fastnn.Perceptron  # noqa: B018
 
 
+def test_its_modules_are_there_without_a_line_for_each():
+    names = "functional.matmul", "reference.affine_forward", "search.FleetSearchCV", "plots.decision_boundary"
+    code = f"import fastnn; print(fastnn.course.__name__, {', '.join(f'fastnn.{name}' for name in names)})"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.startswith("fastnn.course <function ")
+
+
 MODULES = [
     module.name
     for module in pkgutil.walk_packages(fastnn.__path__, "fastnn.")

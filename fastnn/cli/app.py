@@ -70,7 +70,10 @@ def train(
     class_weight: Annotated[
         str | None, option("Weights of classes: balanced, or such as yes=5,no=1.")
     ] = None,
-    val: Annotated[float, option("Share of the rows held out for the report.", show_default=True)] = 0.2,
+    val: Annotated[
+        float,
+        option("Share of the rows held out for the report; 0: it is of rows out of bag.", show_default=True),
+    ] = 0.2,
     features: Annotated[list[str] | None, option("The only columns to learn from: a,b.")] = None,
     drop: Annotated[list[str] | None, option("Columns to leave out: a,b.")] = None,
     types: Annotated[

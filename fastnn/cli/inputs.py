@@ -39,9 +39,6 @@ def check_output(option: str, path: Path | None, *inputs: str | Path | None) -> 
         target, _ = replaceable(path)
     except OSError as error:
         raise InputError(f"{option} {error}") from None
-    if not target.parent.is_dir():
-        folder = target.parent if path.is_symlink() else path.parent
-        raise InputError(f"{option} {str(path)!r}: there is no folder {str(folder)!r}")
     if not os.access(target.parent, os.W_OK):
         raise InputError(f"{option} {str(path)!r} cannot be written; give another place")
     for other in inputs:

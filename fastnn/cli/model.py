@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 KINDS: list[type[Any]] = [TabularClassifier, TabularRegressor]
+# The rows that a report after a training is of.
+HELD_OUT, OUT_OF_BAG, TRAINED_ON = "held-out", "out-of-bag", "trained-on"
 
 
 @dataclass(frozen=True)
@@ -101,8 +103,9 @@ class Model:
         kinds = {encoder.name: _kind(encoder) for encoder in self.estimator.preprocessing_.encoders}
         if self.task == REGRESSION:
             kinds[self.target] = NUMBERS
-        wanted = [name for name in table.columns if name in {*self.columns, *more}]
-        absent = [name for name in self.columns if name not in wanted]
+        there, asked = set(table.columns), {*self.columns, *more}
+        wanted = [name for name in table.columns if name in asked]
+        absent = [name for name in self.columns if name not in there]
         if absent:
             raise InputError(
                 f"the table has no column {some(absent)}, which the model takes; it has {some(table.columns)}"
@@ -155,9 +158,23 @@ class Model:
         return codes_of(self.target, cells, self.estimator.classes_)
 
     def judged(self, frame: pd.DataFrame, truth: Array) -> Report:
+        ask = self.estimator.predict if self.task == REGRESSION else self.estimator.predict_proba
+        return self.compared(truth, ask(frame))
+
+    def compared(self, truth: Array, answers: Array) -> Report:
+        """How good answers are: numbers (n_samples,), or probabilities (n_samples, n_classes)."""
         if self.task == REGRESSION:
-            return of_numbers(truth, self.estimator.predict(frame), self.estimator.centre_)
-        return of_classes(truth, self.estimator.predict_proba(frame), self.labels, np.array(self.shares))
+            return of_numbers(truth, answers, self.estimator.centre_)
+        return of_classes(truth, answers, self.labels, np.array(self.shares))
+
+    def out_of_bag(self, frame: pd.DataFrame) -> tuple[Report, str]:
+        """The same of the rows that were trained on, each by the networks that have not seen it."""
+        truth, estimator = self.truth(frame), self.estimator
+        answers = estimator.oob_prediction_ if self.task == REGRESSION else estimator.oob_decision_function_
+        known = ~np.isnan(answers).reshape(len(truth), -1).any(axis=1)
+        if known.any():
+            return self.compared(truth[known], answers[known]), OUT_OF_BAG
+        return self.judged(frame, truth), TRAINED_ON
 
 
 def _kind(encoder: Any) -> str:

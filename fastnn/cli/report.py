@@ -12,11 +12,17 @@ from rich.console import Console
 from rich.table import Table
 
 from fastnn.cli.explain import Importances
+from fastnn.cli.model import HELD_OUT, OUT_OF_BAG, TRAINED_ON
 from fastnn.cli.scores import Report
 from fastnn.cli.terminal import shown, write_out
 from fastnn.cli.train import Outcome
 
 MOST_CLASSES, MOST_BARS = 12, 30
+SCORED = {
+    HELD_OUT: "held-out rows",
+    OUT_OF_BAG: "rows out of bag, each by the networks that were not trained on it",
+    TRAINED_ON: "the rows it was trained on, which says little",
+}
 
 
 def duration(seconds: float) -> str:
@@ -96,8 +102,7 @@ def show_training(outcome: Outcome) -> None:
         ("time", f"{duration(outcome.seconds)}; the same steps in NumPy take {slower:.3g} times as long"),
     ]
     show("fastnn train", rows)
-    part = "held-out rows" if outcome.held_out else "the rows it was trained on"
-    show_report(f"scored on {part}", outcome.report)
+    show_report(f"scored on {SCORED[outcome.scored]}", outcome.report)
 
 
 def _listed(numbers: Sequence[int]) -> str:
@@ -117,6 +122,7 @@ def training_told(outcome: Outcome, out: Any) -> dict[str, Any]:
         "best_epochs": [one["best_epoch"] for one in told],
         "trained_rows": outcome.rows,
         "held_out_rows": outcome.held_out,
+        "scored_on": outcome.scored,
         "seconds": outcome.seconds,
         "numpy_seconds": outcome.numpy_seconds,
         "left_out": model.estimator.remarks_,

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -16,6 +15,7 @@ from fastnn.cli.memory import available_bytes, require_room
 from fastnn.cli.sources import DELIMITERS, as_utf8, contents_of, files_of, layout_of
 from fastnn.datasets import DATASETS, load
 from fastnn.files import write_bytes
+from fastnn.tabular.frames import repeated_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,11 +83,6 @@ def read_table(data: Sequence[str], text: Text, say: Say) -> Table:
     return Table(frame, None)
 
 
-def repeated_names(names: Iterable[str]) -> list[str]:
-    """Those that are there more than once; there may be hundreds of thousands."""
-    return sorted(name for name, count in Counter(names).items() if count > 1)
-
-
 def _built_in(name: str) -> Table:
     import numpy as np
     import pandas as pd
@@ -112,7 +107,7 @@ def _file(name: str, text: Text, say: Say) -> pd.DataFrame:
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{name!r} cannot be read: {error}") from None
     frame = _named(name, frame.set_axis([column.strip() for column in frame.columns], axis=1), say)
-    repeated = repeated_names(frame.columns)
+    repeated = repeated_in(frame.columns)
     if repeated:
         raise InputError(f"{name!r} has more than one column {repeated[0]!r}; rename them")
     if not len(frame):
@@ -122,15 +117,15 @@ def _file(name: str, text: Text, say: Say) -> pd.DataFrame:
 
 def _named(name: str, frame: pd.DataFrame, say: Say) -> pd.DataFrame:
     """Columns without a name are row numbers, or nothing, and go; or they are called by their place."""
-    names, gone = list(frame.columns), []
+    names, gone = list(frame.columns), set()
     for place, column in enumerate(names):
         if not UNNAMED.fullmatch(column):
             continue
         cells = frame.iloc[:, place]
         if not (cells.notna() & (cells.astype(str).str.strip() != "")).any():
-            gone.append(place)
+            gone.add(place)
         elif place == 0 and cells.is_unique:
-            gone.append(place)
+            gone.add(place)
             say(f"{name}: the first column has no name and numbers or names the rows: it is left out")
         elif not column:
             names[place] = f"column {place + 1}"
@@ -146,7 +141,7 @@ def _from_parquet(name: str, contents: bytes) -> pd.DataFrame:
     table = pa.Table.from_batches(_unpacked(name, file), file.schema_arrow)
     # Row numbers that pandas left there.
     table = table.drop_columns([x for x in set(table.column_names) if x.startswith(PANDAS_INDEX)])
-    repeated = repeated_names(table.column_names)
+    repeated = repeated_in(table.column_names)
     if repeated:
         raise InputError(f"{name!r} has more than one column {repeated[0]!r}; rename them")
     return table.to_pandas(ignore_metadata=True, date_as_object=False)

@@ -19,7 +19,7 @@ from fastnn.checks import real
 from fastnn.cli.columns import TEXTS, Rules, kind_in, read_columns
 from fastnn.cli.inputs import InputError, Say, check_output, some, widths
 from fastnn.cli.measure import reference_step_seconds, warm_up
-from fastnn.cli.model import Model, only
+from fastnn.cli.model import HELD_OUT, Model, only
 from fastnn.cli.pictures import check_picture, draw_curves
 from fastnn.cli.progress import Progress
 from fastnn.cli.scores import Report
@@ -58,10 +58,11 @@ class Options:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a training came to; the report is of the held-out rows, if there are any."""
+    """What a training came to; scored: which rows the report is of."""
 
     model: Model
     report: Report
+    scored: str
     rows: int
     held_out: int
     seconds: float
@@ -128,15 +129,17 @@ def train(options: Options, say: Say) -> Outcome:
         counts = np.unique(y[~held], return_counts=True)[1]
         shares = tuple((counts / counts.sum()).tolist())
     model = Model(estimator, target, habits, options.rules.na, shares)
-    scored = frame[held] if held.any() else frame
-    report = model.judged(scored, model.truth(scored))
+    if held.any():
+        report, scored = model.judged(frame[held], model.truth(frame[held])), HELD_OUT
+    else:
+        report, scored = model.out_of_bag(frame)
     if options.out is not None:
         model.save(options.out)
     if options.plot is not None:
         draw_curves(estimator.history_, progress.score_name, options.plot)
     rows, n_held = int((~held).sum()), int(held.sum())
     return Outcome(
-        model, report, rows, n_held, seconds, _numpy_seconds(estimator, X[~held], y), pressed.pressed
+        model, report, scored, rows, n_held, seconds, _numpy_seconds(estimator, X[~held]), pressed.pressed
     )
 
 
@@ -213,7 +216,7 @@ def held_out(labels: Array | None, n_rows: int, share: float, seed: int) -> NDAr
     return held
 
 
-def _numpy_seconds(estimator: Any, X: Any, y: Array) -> float:
+def _numpy_seconds(estimator: Any, X: Any) -> float:
     """Of the same steps in the NumPy reference, from a few of them."""
     network, batch = estimator.networks_[0], min(len(X), estimator.batch_size or BATCH_SIZE)
     few = X.iloc[: 10 * batch]

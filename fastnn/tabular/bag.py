@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
+from threading import Event
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.checks import Array
+from fastnn.epochs import listen_to
 from fastnn.network import Network
 from fastnn.tabular.members import Problem, folds, train_member
 from fastnn.tabular.recipe import Recipe
@@ -21,8 +24,22 @@ N_FOLDS = 5
 FEWEST_ROWS = 20
 # Rows of a member that judge the importance of columns.
 JUDGES = 500
+# Each shuffle is a pass over all features: of more columns the time would grow with their square.
+MOST_SHUFFLES = 1000
 # With a time budget, there may be so many members.
 MOST_MEMBERS = 100
+
+
+@contextmanager
+def workers(threads: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads whose trainings a Ctrl-C ends too: Python tells the main thread alone."""
+    given_up = Event()
+    with ThreadPoolExecutor(threads, initializer=listen_to, initargs=(given_up,)) as pool:
+        try:
+            yield pool
+        except BaseException:
+            given_up.set()
+            raise
 
 
 class Bag:
@@ -67,7 +84,7 @@ class Bag:
         n_members = problem.recipe.members if budget is None else MOST_MEMBERS
         deadline = np.inf if budget is None else started + budget
         plan = parts(problem, n_members, np.random.default_rng([seed, 0]))
-        with ThreadPoolExecutor(threads) as pool:
+        with workers(threads) as pool:
             while len(self.networks) < n_members:
                 if self.networks and (problem.ends.ended or time.monotonic() + longest > deadline):
                     break
@@ -95,21 +112,25 @@ class Bag:
             f"cost {cost:.4g}, {told['seconds']:.1f} s"
         )
 
-    def held_out_outputs(self, X: Array, width: int) -> tuple[NDArray[np.int64], Array]:
-        """The rows that some members have not seen, and these members' mean outputs (n, width)."""
+    def held_out_outputs(self, X: Array, width: int) -> tuple[Array, NDArray[np.bool_]]:
+        """Mean outputs (n_samples, width) of the members that have not seen a row, NaN and False of none."""
         total, count = np.zeros((len(X), width)), np.zeros(len(X))
         for network, held in zip(self.networks, self.held, strict=True):
             if len(held):
                 total[held] += network.predict(X[held])
                 count[held] += 1
-        rows = np.flatnonzero(count)
-        return rows, total[rows] / count[rows, None]
+        with np.errstate(invalid="ignore"):
+            return total / count[:, None], count > 0
 
     def importances(
         self, X: Array, parts: dict[int, slice], n_columns: int, seed: int,
         quality: Callable[[NDArray[np.int64], Array], float],
     ) -> Array:  # fmt: skip
-        """For each of the table's columns, how much quality(rows, outputs) loses when it is shuffled."""
+        """For each of the table's columns, how much quality(rows, outputs) loses when it is shuffled.
+
+        Of very many columns, groups of neighbours are shuffled at once and share what is lost.
+        """
+        groups = np.array_split(list(parts), min(len(parts), MOST_SHUFFLES)) if parts else []
         random, result, judges = np.random.default_rng([seed, 2]), np.zeros(n_columns), 0
         for network, held in list(zip(self.networks, self.held, strict=True))[:N_FOLDS]:
             rows = random.permutation(held)[:JUDGES]
@@ -117,10 +138,11 @@ class Bag:
                 continue
             features, judges = X[rows], judges + 1
             whole = quality(rows, network.predict(features))
-            for place, part in parts.items():
-                shuffled = features.copy()
-                shuffled[:, part] = features[random.permutation(len(rows)), part]
-                result[place] += whole - quality(rows, network.predict(shuffled))
+            for group in groups:
+                shuffled, order = features.copy(), random.permutation(len(rows))
+                for part in map(parts.__getitem__, group.tolist()):
+                    shuffled[:, part] = features[order, part]
+                result[group] += (whole - quality(rows, network.predict(shuffled))) / len(group)
         return result / max(1, judges)
 
 

@@ -15,7 +15,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from fastnn.callbacks import Callback
-from fastnn.checks import Array, flag, real, whole
+from fastnn.checks import Array, flag, real, require_unmasked, whole
+from fastnn.storage import refusing
 from fastnn.tabular.bag import Bag, mean_and_spread
 from fastnn.tabular.encoders import Detail
 from fastnn.tabular.frames import columns_of, names_of
@@ -62,6 +63,8 @@ class TabularBase(BaseEstimator):
         recipe, threads, budget = self._settings()
         validate_data(self, X, skip_check_array=True)
         n_samples = self._require_rows(X)
+        require_unmasked("y", y)
+        require_unmasked("sample_weight", sample_weight)
         targets, n_classes = self._targets(y, n_samples)
         weights = self._weights(y, sample_weight, n_samples)
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
@@ -122,13 +125,16 @@ class TabularBase(BaseEstimator):
 
     def _judge(self, bag: Bag, problem: Problem, seed: int) -> None:
         width = bag.networks[0].n_out
-        rows, outputs = bag.held_out_outputs(problem.X, width)
+        outputs, seen = bag.held_out_outputs(problem.X, width)
+        self._keep_out_of_bag(outputs)
+        rows = np.flatnonzero(seen)
         weights = np.ones(len(problem.y)) if problem.weights is None else problem.weights
 
         def quality(rows: NDArray[np.int64], outputs: Array) -> float:
             return self._quality(problem.y[rows], outputs, weights[rows])
 
-        self.score_ = self._held_out_score(problem.y[rows], outputs, weights[rows]) if len(rows) else np.nan
+        scored = problem.y[rows], outputs[rows], weights[rows]
+        self.score_ = self._held_out_score(*scored) if len(rows) else np.nan
         self.feature_importances_ = bag.importances(
             problem.X, self.preprocessing_.parts(), self.n_features_in_, seed, quality
         )
@@ -159,12 +165,20 @@ class TabularBase(BaseEstimator):
 
         return load(cls, path)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        with refusing(f"the pickled state of {type(self).__name__} is not whole"):
+            super().__setstate__(dict(state))
+
     def _targets(self, y: Any, n_samples: int) -> tuple[Array, int]:
         """y as the networks take it (n_samples,), and the number of classes, 0 for numbers."""
         raise NotImplementedError
 
     def _quality(self, y: Array, outputs: Array, weights: Array) -> float:
         """Of outputs (n, n_out); more is better."""
+        raise NotImplementedError
+
+    def _keep_out_of_bag(self, outputs: Array) -> None:
+        """Of outputs (n_samples, n_out), NaN in rows that all networks were trained on."""
         raise NotImplementedError
 
     def _held_out_score(self, y: Array, outputs: Array, weights: Array) -> float:

@@ -75,7 +75,8 @@ score_ : float
     {score} on held-out rows, each by the networks that were not trained on it; NaN where none is held
     out. Those rows have chosen the epochs that were kept, so that it is a little too good.
 feature_importances_ : ndarray of shape (n_features_in_,)
-    How much {importance} loses when a column is shuffled, on held-out rows.
+    How much {importance} loses when a column is shuffled, on held-out rows; of more than a thousand columns,
+    neighbours are shuffled at once and share what is lost.
 
 Examples
 --------
@@ -83,6 +84,16 @@ Examples
 
 _CLASS_WEIGHT = """class_weight : dict, "balanced" or None, default=None
     Weight of each class in the cost, times `sample_weight`.
+"""
+_CLASSIFIER_ATTRIBUTES = """classes_ : ndarray
+    The classes, sorted.
+oob_decision_function_ : ndarray of shape (n_samples, n_classes)
+    Probabilities for the rows of `fit`, each by the networks that were not trained on it; NaN where there
+    is none. Not in files.
+"""
+_REGRESSOR_ATTRIBUTES = """oob_prediction_ : ndarray of shape (n_samples,)
+    Numbers for the rows of `fit`, each by the networks that were not trained on it; NaN where there is none.
+    Not in files.
 """
 _CLASSIFIER_EXAMPLE = """>>> from fastnn import TabularClassifier
 >>> ages, sizes = [23.0, None, 47.0, 35.0] * 15, ["small", "large", "large", "small"] * 15
@@ -104,12 +115,18 @@ True
 CLASSIFIER = "Classes from a table: networks with a recipe that is accurate without tuning.\n" + (
     _PARAMETERS.format(
         own=_CLASS_WEIGHT,
-        attributes="classes_ : ndarray\n    The classes, sorted.\n",
+        attributes=_CLASSIFIER_ATTRIBUTES,
         score="Accuracy",
         importance="the log-likelihood of a row",
         example=_CLASSIFIER_EXAMPLE,
     )
 )
 REGRESSOR = "Numbers from a table: networks with a recipe that is accurate without tuning.\n" + (
-    _PARAMETERS.format(own="", attributes="", score="R2", importance="R2", example=_REGRESSOR_EXAMPLE)
+    _PARAMETERS.format(
+        own="",
+        attributes=_REGRESSOR_ATTRIBUTES,
+        score="R2",
+        importance="R2",
+        example=_REGRESSOR_EXAMPLE,
+    )
 )

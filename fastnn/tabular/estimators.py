@@ -62,6 +62,9 @@ class TabularClassifier(ClassifierMixin, TabularBase):
         best = self.predict_proba(X).argmax(axis=1)
         return self.classes_[best]
 
+    def _keep_out_of_bag(self, outputs: Array) -> None:
+        self.oob_decision_function_ = self._probabilities(outputs)
+
     def _quality(self, y: Array, outputs: Array, weights: Array) -> float:
         shares = self._probabilities(outputs)[np.arange(len(y)), y.astype(np.intp)]
         return mean(np.log(np.maximum(shares, LEAST_PROBABILITY)), weights) if weights.any() else 0.0
@@ -95,6 +98,9 @@ class TabularRegressor(RegressorMixin, TabularBase):
         if len(self.networks_) < 2:
             raise ValueError("one network has no spread: give members=2 or more, or another preset")
         return values, self.scale_ * spread[:, 0]
+
+    def _keep_out_of_bag(self, outputs: Array) -> None:
+        self.oob_prediction_ = self.centre_ + self.scale_ * outputs[:, 0]
 
     def _quality(self, y: Array, outputs: Array, weights: Array) -> float:
         return r2(y[:, None], outputs.astype(np.float64), weights) if weights.any() else 0.0

@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime
 import math
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from numbers import Real
 from typing import Any
@@ -29,7 +30,7 @@ def names_of(X: Any) -> list[str] | None:
 
 
 def columns_of(X: Any) -> list[Array]:
-    """The columns of a table, each an array (n_samples,)."""
+    """The columns of a table, each an array (n_samples,); what is masked in one is missing."""
     if names_of(X) is not None:
         # By position: two columns may have one name. pandas has iloc, polars and pyarrow do not want it.
         labels = getattr(X, "column_names", None)
@@ -41,6 +42,10 @@ def columns_of(X: Any) -> list[Array]:
     if is_sparse(X):
         X = csr_rows("X", X, X.dtype).toarray()  # which checks the indices: scipy trusts them
     array = np.asarray(X)
+    if isinstance(X, np.ma.MaskedArray):
+        numbers = array.dtype.kind in "biuf"
+        array = array.astype(np.float64 if numbers else object)  # a copy
+        array[np.ma.getmaskarray(X)] = np.nan if numbers else None
     if array.ndim != 2:
         hint = (
             "Reshape your data: X.reshape(-1, 1) is one column, X.reshape(1, -1) one row"
@@ -59,12 +64,17 @@ def _values(column: Any) -> Array:
     return values[:, 0] if values.ndim == 2 else values
 
 
-def is_category(X: Any, index: int) -> bool:
-    """Whether a DataFrame itself calls this column categorical."""
+def categories_of(X: Any) -> list[int]:
+    """The places of the columns that a DataFrame itself calls categorical."""
     dtypes = getattr(X, "dtypes", None)
     if dtypes is None or names_of(X) is None:
-        return False
-    return hasattr(dtypes.iloc[index] if hasattr(dtypes, "iloc") else dtypes[index], "categories")
+        return []
+    return [i for i, dtype in enumerate(dtypes) if hasattr(dtype, "categories")]
+
+
+def repeated_in(names: Iterable[str]) -> list[str]:
+    """Those that are there more than once; there may be hundreds of thousands."""
+    return sorted(name for name, count in Counter(names).items() if count > 1)
 
 
 def known_cells(cells: Array) -> NDArray[np.bool_]:

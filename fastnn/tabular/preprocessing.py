@@ -10,7 +10,17 @@ import numpy as np
 
 from fastnn.checks import Array
 from fastnn.tabular.encoders import Dates, Detail, Encoder, Numbers, Texts, described, restored
-from fastnn.tabular.frames import DATES, NOTHING, TEXTS, columns_of, is_category, kind_of, names_of, some
+from fastnn.tabular.frames import (
+    DATES,
+    NOTHING,
+    TEXTS,
+    categories_of,
+    columns_of,
+    kind_of,
+    names_of,
+    repeated_in,
+    some,
+)
 
 # A wider matrix costs more than its detail is worth: of many columns each gets less of it.
 MOST_FEATURES = 1500
@@ -43,10 +53,10 @@ class Preprocessing:
         """
         names, columns = names_of(X), columns_of(X)
         titles = names if names is not None else [f"column {i}" for i in range(len(columns))]
-        repeated = sorted({name for name in titles if titles.count(name) > 1})
+        repeated = repeated_in(titles)
         if repeated:
             raise ValueError(f"more than one column is called {some(repeated)}: rename them")
-        chosen = {titles[i] for i in range(len(columns)) if is_category(X, i)}
+        chosen = {titles[i] for i in categories_of(X)}
         for which in categories:
             title = which if names is not None and which in titles else None
             if title is None and isinstance(which, int | np.integer) and 0 <= which < len(titles):

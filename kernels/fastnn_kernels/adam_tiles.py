@@ -10,7 +10,7 @@ from fastnn_kernels.simd import VECTOR_BYTES
 
 _I64 = ir.IntType(64)
 ESTIMATES = VECTOR_BYTES == 64  # AVX-512 has rsqrt14 and rcp14: 14 bits, which each Newton step doubles
-SCALARS = BETA1, BETA2 = range(2)  # of the optimizers' `scalars`
+BETA1, BETA2 = range(2)  # of the optimizers' `scalars`
 RATE, EPSILON, DECAY = range(3)  # of their `rates`
 
 

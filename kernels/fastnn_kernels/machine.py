@@ -30,14 +30,14 @@ class Machine:
     registers: int
 
 
-def _bytes(text):
+def bytes_of(text):
     """'2048K' in bytes; 0 for what is no size."""
     text = text.strip()
     number, unit = (text[:-1], _UNITS[text[-1]]) if text[-1:] in _UNITS else (text, 1)
     return int(number) * unit if number.isdigit() else 0
 
 
-def _from_sysfs(folder=_SYSFS):
+def from_sysfs(folder=_SYSFS):
     found = {}
     for index in sorted(folder.glob("index*")):
         try:
@@ -45,7 +45,7 @@ def _from_sysfs(folder=_SYSFS):
         except OSError:
             continue
         if kind in ("Data", "Unified"):
-            found[f"l{level}"] = _bytes(size)
+            found[f"l{level}"] = bytes_of(size)
     return found
 
 
@@ -58,8 +58,8 @@ def _from_sysctl():
                 done = subprocess.run(command, capture_output=True, text=True, timeout=5)
             except (OSError, subprocess.SubprocessError):
                 return found
-            if done.returncode == 0 and _bytes(done.stdout):
-                found[level] = _bytes(done.stdout)
+            if done.returncode == 0 and bytes_of(done.stdout):
+                found[level] = bytes_of(done.stdout)
                 break
     return found
 
@@ -67,7 +67,7 @@ def _from_sysctl():
 @cache
 def machine():
     """The Machine that this process runs on."""
-    found = _from_sysctl() if sys.platform == "darwin" else _from_sysfs()
+    found = _from_sysctl() if sys.platform == "darwin" else from_sysfs()
     sizes = {level: found.get(level) or size for level, size in DEFAULTS.items()}
     sizes["l3"] = max(sizes["l3"] if "l3" in found else sizes["l2"], sizes["l2"])
     return Machine(**sizes, vector_bytes=VECTOR_BYTES, registers=REGISTERS)

@@ -114,19 +114,9 @@ def _on_arrays(rows):
     @register_jitable
     def call(Z, Y, weights, smoothing, threshold, scale, cost, delta):
         z, y, w = flat_view(Z, 0, Z.size), flat_view(Y, 0, Y.size), flat_view(weights, 0, weights.size)
+        c, d = flat_view(cost, 0, cost.size), flat_view(delta, 0, delta.size)
         size = weights.size > 0, Z.shape[0], Z.shape[1], Y.shape[1]
-        rows(
-            z,
-            y,
-            w,
-            *size,
-            smoothing,
-            threshold,
-            scale,
-            True,
-            flat_view(cost, 0, cost.size),
-            flat_view(delta, 0, delta.size),
-        )
+        rows(z, y, w, *size, smoothing, threshold, scale, True, c, d)
 
     return call
 
@@ -191,12 +181,10 @@ def cost_backward(Z, A, Y, weights, code, activation, smoothing, threshold, scal
     """
     given = flat_view(Z, 0, Z.size) if code in FROM_LOGITS else flat_view(A, 0, A.size)
     y, w = flat_view(Y, 0, Y.size), flat_view(weights, 0, weights.size)
-    weighted, rows, n, n_targets = weights.size > 0, Z.shape[0], Z.shape[1], Y.shape[1]
     c, d = flat_view(cost, 0, cost.size), flat_view(dZ, 0, dZ.size)
-    _cost_by_code(
-        code, given, y, w, weighted, rows, n, n_targets,
-        np.float64(smoothing), np.float64(threshold), np.float64(scale), True, c, d,
-    )  # fmt: skip
+    size = weights.size > 0, Z.shape[0], Z.shape[1], Y.shape[1]
+    numbers = np.float64(smoothing), np.float64(threshold), np.float64(scale)
+    _cost_by_code(code, given, y, w, *size, *numbers, True, c, d)
     if code not in FROM_LOGITS:
         activation_backward(dZ, Z, A, activation, dZ)
 
@@ -212,42 +200,48 @@ def clip_cross_entropy(Z, Y, weights, code, ceiling, cost):
         costs.clip_softmax_rows(z, y, w, *size, ceiling, c)
 
 
+def _on_vectors(update):
+    """The leaf's call for whole vectors (n,); mean, square: what it keeps, or any where it keeps less."""
+
+    @register_jitable
+    def call(scalars, rates, clip, l2, grads, mean, square, params):
+        n = params.size
+        g, p = flat_view(grads, 0, n), flat_view(params, 0, n)
+        m, v = flat_view(mean, 0, n), flat_view(square, 0, n)
+        update(scalars, rates, clip, l2, False, g, m, v, p, n)
+
+    return call
+
+
+_sgd = _on_vectors(optimizers.sgd_update)
+_momentum = _on_vectors(optimizers.momentum_update)
+_nesterov = _on_vectors(optimizers.nesterov_update)
+_adam = _on_vectors(optimizers.adam_formula)
+
+
 @kernel
 def sgd(grads, rate, clip, l2, params):
     """params -= rate * g, g = clip * grads + l2 * params."""
-    rates, none = (np.float64(rate), 0.0, 0.0), (0.0, 0.0)
-    g = flat_view(grads, 0, grads.size)
-    p = flat_view(params, 0, params.size)
-    optimizers.sgd_update(none, rates, clip, l2, False, g, p, p, p, params.size)
+    _sgd((0.0, 0.0), (np.float64(rate), 0.0, 0.0), clip, l2, grads, params, params, params)
 
 
 @kernel
 def momentum(grads, rate, mu, clip, l2, velocity, params):
     """velocity = mu * velocity - rate * g; params += velocity."""
-    rates, scalars = (np.float64(rate), 0.0, 0.0), (np.float64(mu), 0.0)
-    g = flat_view(grads, 0, grads.size)
-    v = flat_view(velocity, 0, velocity.size)
-    p = flat_view(params, 0, params.size)
-    optimizers.momentum_update(scalars, rates, clip, l2, False, g, v, v, p, params.size)
+    scalars, rates = (np.float64(mu), 0.0), (np.float64(rate), 0.0, 0.0)
+    _momentum(scalars, rates, clip, l2, grads, velocity, velocity, params)
 
 
 @kernel
 def nesterov(grads, rate, mu, clip, l2, velocity, params):
     """velocity = mu * velocity - rate * g; params += mu * velocity - rate * g."""
-    rates, scalars = (np.float64(rate), 0.0, 0.0), (np.float64(mu), 0.0)
-    g = flat_view(grads, 0, grads.size)
-    v = flat_view(velocity, 0, velocity.size)
-    p = flat_view(params, 0, params.size)
-    optimizers.nesterov_update(scalars, rates, clip, l2, False, g, v, v, p, params.size)
+    scalars, rates = (np.float64(mu), 0.0), (np.float64(rate), 0.0, 0.0)
+    _nesterov(scalars, rates, clip, l2, grads, velocity, velocity, params)
 
 
 @kernel
 def adam(grads, rate, beta1, beta2, epsilon, clip, l2, decay, mean, square, params):
     """mean, square: of g and g^2; params -= decay * params + rate * mean / (sqrt(square) + epsilon)."""
-    rates = np.float64(rate), np.float64(epsilon), np.float64(decay)
     scalars = np.float64(beta1), np.float64(beta2)
-    g = flat_view(grads, 0, grads.size)
-    m = flat_view(mean, 0, mean.size)
-    v = flat_view(square, 0, square.size)
-    p = flat_view(params, 0, params.size)
-    optimizers.adam_formula(scalars, rates, clip, l2, False, g, m, v, p, params.size)
+    rates = np.float64(rate), np.float64(epsilon), np.float64(decay)
+    _adam(scalars, rates, clip, l2, grads, mean, square, params)

@@ -12,8 +12,8 @@ import pytest
 from command import FEW, little_measuring, mixed_frame, refuse, run, succeed  # noqa: F401
 from fastnn import storage
 from fastnn.cli import memory, sources, tables
-from fastnn.cli.tables import repeated_names
 from fastnn.cli.target import codes_of, learnt_as
+from fastnn.tabular.frames import repeated_in
 
 FASTNN = sys.executable, "-m", "fastnn"
 
@@ -31,9 +31,9 @@ class Name(str):
 
 def test_names_are_compared_a_few_times_each():
     names = [Name(f"c{i}") for i in range(5000)]
-    assert repeated_names(names) == [] and Name.compared < 5000
+    assert repeated_in(names) == [] and Name.compared < 5000
     names = [Name(f"c{i}") for i in range(5000)] + [Name("c7"), Name("c3"), Name("c3")]
-    assert repeated_names(names) == ["c3", "c7"] and Name.compared < 10_000
+    assert repeated_in(names) == ["c3", "c7"] and Name.compared < 10_000
 
 
 @pytest.mark.slow

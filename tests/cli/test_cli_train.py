@@ -8,6 +8,7 @@ import signal
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.datasets import load_iris
 
 from command import FEW, little_measuring, mixed_frame, refuse, run, succeed  # noqa: F401
 from fastnn import TabularClassifier, TabularRegressor, datasets
@@ -264,10 +265,20 @@ def test_learning_curves_are_drawn(tmp_path):
         assert f"<!-- {score} -->" in drawn and "score" not in drawn.replace("zorder", "")
 
 
-def test_all_rows_are_trained_on_if_none_is_held_out():
+def test_without_rows_held_out_those_out_of_bag_are_scored(tmp_path):
     shown = succeed("train", "iris", "--val", 0, *FEW)
     assert cells(shown)["trained"] == "2 epochs on 150 rows"
-    assert "scored on the rows it was trained on: 150 rows" in shown
+    assert "scored on rows out of bag, each by the networks that were not trained on it: 30 rows" in shown
+    told = json.loads(succeed("train", "iris", "--val", 0, "--epochs", 2, "--hidden", 8, "--json"))
+    assert told["scored_on"] == "out-of-bag" and told["rows"] == told["trained_rows"] == 150
+    frame, y = load_iris(return_X_y=True, as_frame=True)
+    model = TabularClassifier(random_state=0, hidden_layer_sizes=(8,), epochs=2, min_steps=0).fit(frame, y)
+    assert told["scores"]["accuracy"] == pytest.approx(model.score_)
+    told = json.loads(succeed("train", "diabetes", "--val", 0, *FEW, "--json"))
+    assert told["scored_on"] == "out-of-bag" and told["rows"] == 89
+    mixed_frame(15).to_csv(tmp_path / "few.csv", index=False)
+    shown = succeed("train", tmp_path / "few.csv", "--target", "sold", "--val", 0, *FEW)
+    assert "scored on the rows it was trained on, which says little: 15 rows" in shown
 
 
 def test_each_class_has_its_share_of_the_held_out_rows():

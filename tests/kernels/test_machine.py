@@ -18,7 +18,7 @@ def test_every_size_is_plausible():
     "text, size", (("48K", 49152), ("2M", 2 << 20), ("49152\n", 49152), ("", 0), ("?", 0))
 )
 def test_sizes_as_the_system_writes_them(text, size):
-    assert module._bytes(text) == size
+    assert module.bytes_of(text) == size
 
 
 def test_levels_of_a_folder_as_linux_has_it(tmp_path):
@@ -30,12 +30,12 @@ def test_levels_of_a_folder_as_linux_has_it(tmp_path):
         for name, text in (("level", level), ("type", kind), ("size", size)):
             (folder / name).write_text(text + "\n")
     (tmp_path / "index3").mkdir()  # tells nothing
-    assert module._from_sysfs(tmp_path) == {"l1": 32 << 10, "l2": 1 << 20}
-    assert module._from_sysfs(tmp_path / "nowhere") == {}
+    assert module.from_sysfs(tmp_path) == {"l1": 32 << 10, "l2": 1 << 20}
+    assert module.from_sysfs(tmp_path / "nowhere") == {}
 
 
 def test_where_nothing_is_known_there_are_defaults(monkeypatch):
-    monkeypatch.setattr(module, "_from_sysfs", dict)
+    monkeypatch.setattr(module, "from_sysfs", dict)
     monkeypatch.setattr(module, "_from_sysctl", dict)
     found = machine.__wrapped__()
     assert (found.l1, found.l2) == (32 << 10, 256 << 10) and found.l3 >= found.l2

@@ -223,7 +223,7 @@ def test_a_temporary_that_is_swept_before_it_is_locked_is_made_anew(tmp_path, mo
 
 
 def test_what_is_in_the_way_of_sweeping_stays(tmp_path):
-    prefix = files._prefix("a")
+    prefix = files.prefix_of("a")
     (tmp_path / f"{prefix}folder").mkdir()
     os.mkfifo(tmp_path / f"{prefix}pipe")
     (tmp_path / f"{prefix}link").symlink_to("a")

@@ -1,5 +1,7 @@
 """What `fit` refuses, before any work: it leaves the network as it was, and says what is wrong."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -54,9 +56,13 @@ def test_refused_callbacks():
     network = make_network()
     for callbacks in (print, [1], None, "abc"):
         untouched(network, TypeError, "must be a list of functions", *make_data(network), callbacks=callbacks)
+    told, rule = "give EarlyStopping as early_stopping=", [EarlyStopping()]
+    untouched(network, TypeError, told, *make_data(network), callbacks=rule)
     untouched(network, TypeError, "unexpected keyword argument 'epoch'", *make_data(network), epoch=3)
     untouched(network, TypeError, "str, bytes or os.PathLike", *make_data(network), checkpoint=5)
     untouched(network, FileNotFoundError, "no folder", *make_data(network), checkpoint="no/such/folder")
+    if os.path.exists("/dev/null"):
+        untouched(network, FileExistsError, "is a device", *make_data(network), checkpoint="/dev/null")
     for wrong in (0, -1, True, 1.5):
         with pytest.raises(ValueError, match="every=.* must be a whole number of at least 1"):
             Checkpoint("here", every=wrong)

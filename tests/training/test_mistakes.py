@@ -145,6 +145,7 @@ def test_what_a_mistake_is_told(given, error, match):
     ("options", "match"),
     (
         ({"cost": "mse"}, "unknown cost 'mse': .*did you mean 'squared_error'"),
+        ({"cost": "crossentropy"}, "unknown cost .*did you mean 'softmax_cross_entropy'"),
         ({"cost": "MAE"}, "did you mean 'absolute_error'"),
         ({"activation": "rleu"}, "did you mean 'relu'"),
         ({"output": "logistic"}, "did you mean 'sigmoid'"),

@@ -14,7 +14,7 @@ COUNTS = np.array([900, 1, 2, 3, 64, 65, 127, 17])
 @pytest.mark.parametrize("compiled", (True, False))
 def test_they_are_numpys(compiled, threads, monkeypatch):
     if not compiled:
-        monkeypatch.setattr(orders, "_as_numpy", lambda: False)
+        monkeypatch.setattr(orders, "as_numpy", lambda: False)
     monkeypatch.setattr(orders, "NUMBERS_PER_THREAD", 1)
     monkeypatch.setattr(orders, "MEMBERS_AT_ONCE", 2)
     found = np.full((8, 3 * 900), -1)
@@ -29,7 +29,7 @@ def test_they_are_numpys(compiled, threads, monkeypatch):
 
 
 def test_this_numpy_needs_no_other_way():
-    assert orders._as_numpy()
+    assert orders.as_numpy()
 
 
 @pytest.mark.parametrize("wanted", (0, orders.WORTH_COMPILING))

@@ -181,9 +181,11 @@ def test_what_is_no_file_of_ours_is_named(tmp_path):
         save_file({"params": np.zeros(3, np.float32)}, tmp_path / "theirs", metadata)
         with pytest.raises(ModelFileError, match="a safetensors file, but not of fastnn"):
             Network.load(tmp_path / "theirs")
-    storage.write(tmp_path / "other", {"params": np.zeros(3)}, {})
-    with pytest.raises(ModelFileError, match="holds no fastnn network"):
+    storage.write(tmp_path / "other", {"params": np.zeros(3)}, {"tabular": {}, "table": {}})
+    with pytest.raises(ModelFileError, match="no fastnn network, but 'tabular, table': load it"):
         Network.load(tmp_path / "other")
+    with pytest.raises(FileNotFoundError, match=r"nowhere/a': there is no folder '.*nowhere'"):
+        Network([2, 1]).save(tmp_path / "nowhere" / "a")
 
 
 def test_a_newer_version_is_refused_with_advice(tmp_path, monkeypatch):
