@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn.base import _fit_context
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight
 
 from fastnn.checks import Array, as_kernels_want, csr_rows
@@ -17,7 +16,7 @@ from fastnn.data import Rows, require_finite
 from fastnn.estimators.hooks import CallbackSupportMixin, EpochHooks
 from fastnn.estimators.lbfgs import fit_lbfgs
 from fastnn.estimators.options import check_together, hidden_widths
-from fastnn.estimators.parameters import FlatParameters, draw
+from fastnn.estimators.parameters import FlatParameters, draw, generator_of
 from fastnn.estimators.solvers import STOCHASTIC, Rule
 from fastnn.estimators.stochastic import NOT_FINITE, Stochastic
 from fastnn.estimators.stochastic_fit import StochasticFit
@@ -154,7 +153,7 @@ class MLPBase(CallbackSupportMixin, StochasticFit):
             X, y, n_outputs, output = checked.X, checked.y, checked.n_outputs, checked.output
             self.__dict__.update(checked.found)
         sizes = (X.shape[1], *hidden, n_outputs)
-        self._random_state = check_random_state(self.random_state)
+        self._random_state = generator_of(self.random_state)
         if self.precision is not None:
             precision_of(self.precision, X.dtype if first_pass else self._parameters().vector.dtype)
             say_once(stacklevel=2)

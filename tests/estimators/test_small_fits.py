@@ -1,5 +1,6 @@
 """Fits over few rows, which skip what can find nothing: the same results, and the same refusals."""
 
+import pickle
 import threading
 import weakref
 
@@ -10,6 +11,7 @@ from sklearn.metrics import accuracy_score
 
 from estimator_cases import data
 from fastnn import MLPClassifier, MLPRegressor
+from fastnn.estimators.parameters import generator_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 OPTIONS = dict(hidden_layer_sizes=(5,), max_iter=4, random_state=0)
@@ -29,6 +31,17 @@ def test_a_fit_leaves_no_trace_in_the_next_one(solver):
     assert bits(MLPClassifier(solver=solver, **OPTIONS).fit(X, y)) == first != bits(other)
     again = MLPClassifier(solver=solver, warm_start=True, **OPTIONS)
     assert bits(again.fit(X, y)) == first
+
+
+@pytest.mark.parametrize("seed", [0, 3, np.int64(2**32 - 1)])
+def test_a_generator_draws_what_numpys_draws(seed):
+    ours = generator_of(seed)
+    for random in (ours, pickle.loads(pickle.dumps(ours))):
+        theirs = np.random.RandomState(seed)
+        assert (random.normal(size=3) == theirs.normal(size=3)).all()
+        assert (random.permutation(900) == theirs.permutation(900)).all()
+    with pytest.raises(ValueError, match="between 0 and"):
+        generator_of(-1)
 
 
 def test_threads_fit_beside_each_other():
