@@ -9,6 +9,7 @@ from fastnn.c_export import to_c
 from fastnn.callbacks import Checkpoint, EarlyStopping
 from fastnn.fleet import Fleet
 from fastnn.history import History
+from fastnn.input_stage import InputStage
 from fastnn.network import Network
 from fastnn.onnx import to_onnx
 from fastnn.optimizers import SGD, Adam, AdamW, constant, cosine, step_decay, warm_up
@@ -30,6 +31,7 @@ __all__ = [
     "EarlyStopping",
     "Fleet",
     "History",
+    "InputStage",
     "MLPClassifier",
     "MLPRegressor",
     "ModelFileError",

@@ -54,6 +54,14 @@ class FitMemory(Memory):
         raise NotImplementedError
 
     @property
+    def state(self) -> list[Array]:
+        """What goes on from step to step beside the parameters, as it stands here."""
+        return self.moments
+
+    def begin(self) -> None:
+        """Called before the first step, with the parameters in place."""
+
+    @property
     def gradient(self) -> Array:
         """The gradient of the last step, in the layout of the fit, where it is kept whole."""
         return self.gradient_and_one[:-1]

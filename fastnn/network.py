@@ -9,6 +9,7 @@ from typing import Any
 from fastnn.callbacks import Callback, Checkpoint, EarlyStopping
 from fastnn.data import ClassWeight
 from fastnn.history import History
+from fastnn.input_stage import InputStage
 from fastnn.model import Model
 from fastnn.optimizers import Optimizer
 from fastnn.rank_training import begin
@@ -71,6 +72,7 @@ class Network(Model):
         threads: int | str = "auto",
         interrupt: str = "stop",
         comm: Any = None,
+        input_stage: InputStage | None = None,
     ) -> History:
         """Train the network from its current parameters; returns the History.
 
@@ -90,11 +92,13 @@ class Network(Model):
 
         comm: a communicator of mpi4py, whose processes all call `fit` with the same network and options, and
         each with rows of its own; `batch_size` counts those of all. One process that fails ends them all.
+
+        input_stage: an InputStage, to learn a scale of each column and codes of categories while training.
         """
         options = Options(
             epochs, batch_size, optimizer, l2, clip_norm, label_smoothing, sample_weight, class_weight,
             validation_data, validation_split, early_stopping, callbacks, checkpoint, resume, progress,
-            shuffle, threads, interrupt, comm,
+            shuffle, threads, interrupt, comm, input_stage,
         )  # fmt: skip
         return begin(self, X, y, options).train()
 

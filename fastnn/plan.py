@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastnn.checks import Array
+from fastnn.input_stage import InputStage
 from fastnn.optimizers import Optimizer, n_moments
 from fastnn.threads import REAL_THREADS, worthwhile_threads
 from fastnn_kernels.fit_layout import FitLayout, layout_of
@@ -39,6 +40,7 @@ class Settings:
     threads: int | str = "auto"
     told_every: int = 1  # of so many steps one tells its cost, the others an older one, where that is quicker
     same_rows: bool = False  # all steps of a slice are over the same rows in the same order
+    input_stage: InputStage | None = None
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class Plan:
         self._decide(architecture=self.layers.tobytes(), workers=int(workers), lanes=UNITS)
         sizes = [int(self.layers["n_in"][0]), *self.layers["n_out"].tolist()]
         dropout = bool((self.layers["keep"] < 1).any())
-        if not (self.sparse or dropout or self.bfloat16):
+        if not (self.sparse or dropout or self.bfloat16 or settings.input_stage):
             self._decide(lanes=choose_layout(sizes, batch, self.dtype.itemsize))
         if self.lanes == SAMPLES:
             lines = LineLayout(self.layers, self.dtype, batch)
@@ -130,7 +132,8 @@ class Plan:
     @property
     def whole(self) -> bool:
         """Whether the gradients of all blocks are kept, or each is used at once."""
-        return self.sparse or self.gradient_only or self.in_parts or self.settings.clip_norm < np.inf
+        wanted = self.sparse or self.gradient_only or self.in_parts or self.settings.input_stage is not None
+        return wanted or self.settings.clip_norm < np.inf
 
     @property
     def n_moments(self) -> int:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastnn import reference
+from fastnn.input_stage import InputStage
 from fastnn.optimizers import SGD, Adam, Optimizer
 from fastnn.reference import Array
+from fastnn.reference_stage import Stage
 
 Batch = tuple[Array, Array, "Array | None"]  # X, Y, sample weights
 Rounding = Callable[[Array], Array]
@@ -120,6 +123,16 @@ def update(
     return [velocity], params
 
 
+def _change(
+    optimizer: Optimizer, step: int, rate: float, clip: float, moments: dict[object, Sequence[Array]],
+    values: Array, grads: Array, name: object, pace: float, is_weight: bool,
+) -> Array:  # fmt: skip
+    """The new values of a part of an input stage, after a step at `pace` times the rate."""
+    mine, is_weights = moments.get(name, [np.zeros_like(values)] * 2), np.full_like(values, is_weight)
+    moments[name], values = update(optimizer, step, pace * rate, grads, clip, 0, is_weights, mine, values)
+    return values
+
+
 def train(
     params: Array,
     sizes: Sequence[int],
@@ -136,19 +149,23 @@ def train(
     dropout: Sequence[float] = (),
     seed: int = 0,
     rounded: Rounding = as_it_is,
+    input_stage: InputStage | None = None,
 ) -> tuple[Array, list[float]]:
     """The parameters after a step for each batch, and each batch's cost before its step, penalty included.
 
     sizes: widths from inputs to outputs; activations: of each layer; dropout: share that each hidden layer
     leaves out, with masks that follow from `seed`; steps_per_epoch: what schedules take for an epoch;
-    rounded: see `gradients`.
+    rounded: see `gradients`; input_stage: of the first layer.
     """
     is_weight = np.zeros(params.size)
     for W in views(is_weight, sizes)[0]:
         W[:] = 1
     dropout = dropout or [0.0] * (len(sizes) - 2)
     moments: Sequence[Array] = [np.zeros_like(params)] * 2
-    costs = []
+    costs, of_stage = [], dict[object, Sequence[Array]]()
+    stage = None if input_stage is None else Stage(input_stage, views(params, sizes)[0][0])
+    if stage is not None:
+        views(params, sizes)[0][0][:] = stage.V
     for step, batch in enumerate(batches):
         rate = float(optimizer.learning_rates(np.array([step]), steps_per_epoch)[0])
         masks = [
@@ -161,4 +178,7 @@ def train(
         clip = 1.0 if clip_norm is None else min(1.0, clip_norm / max(length, 1e-300))
         penalty = l2 * is_weight
         moments, params = update(optimizer, step, rate, grads, clip, penalty, is_weight, moments, params)
+        if stage is not None:
+            change = partial(_change, optimizer, step, rate, clip, of_stage)
+            views(params, sizes)[0][0][:] = stage.step(views(grads, sizes)[0][0], change)
     return params, costs

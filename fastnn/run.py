@@ -123,6 +123,10 @@ class Run(Epochs):
 
         `more`: what else its description is to hold, for JSON.
         """
+        if self.settings.input_stage is not None:
+            raise ValueError(
+                "a run with an input stage has no checkpoints; save the network when it is trained"
+            )
         arrays = {"params": self.network.params, "moments": self.trainer.moments}
         if self.best_params is not None:
             arrays["best_params"] = self.best_params

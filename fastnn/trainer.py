@@ -149,13 +149,13 @@ class Trainer:
         self.steps_done = steps_done
 
     def snapshot(self) -> tuple[Array, list[Array], int]:
-        """What `restore` goes back to: parameters, moments as they stand here, number of steps done."""
-        return self.params.copy(), [m.copy() for m in self._engine.work.moments], self.steps_done
+        """What `restore` goes back to: parameters, moments and the like as they stand here, steps done."""
+        return self.params.copy(), [x.copy() for x in self._engine.work.state], self.steps_done
 
     def restore(self, state: tuple[Array, list[Array], int]) -> None:
-        self.params[:], moments, self.steps_done = state
-        for mine, moment in zip(self._engine.work.moments, moments, strict=True):
-            mine[:] = moment
+        self.params[:], vectors, self.steps_done = state
+        for mine, vector in zip(self._engine.work.state, vectors, strict=True):
+            mine[:] = vector
 
     def next_slice(self) -> int:
         """How many steps the next compiled call would have at most."""
@@ -182,6 +182,8 @@ class Trainer:
         engine, work = self._engine, self._engine.work
         costs = np.zeros((len(spans), 2))
         work.load(self.params, work.fit)
+        if self.steps_done == 0:
+            work.begin()
         try:
             self._train_slices(X, Y, weights, order, spans, rates, costs, on_slice)
         finally:

@@ -15,9 +15,11 @@ from fastnn.checkpoints import SavedRun, read_run
 from fastnn.checks import flag, real, whole
 from fastnn.data import ClassWeight, Rows, as_rows, as_validation, chunk_reader, split_off
 from fastnn.files import replaceable
+from fastnn.input_stage import InputStage
 from fastnn.model import MOST_EPOCHS, Model
 from fastnn.optimizers import Optimizer, as_optimizer
 from fastnn.plan import Settings
+from fastnn.precision import BFLOAT16
 from fastnn.run import Run, Samples, Watch
 from fastnn.task import Task
 from fastnn_kernels.costs import COSTS
@@ -46,6 +48,7 @@ class Options:
     threads: int | str
     interrupt: str
     comm: Any = None
+    input_stage: InputStage | None = None
 
     def check(self, cost: str) -> None:
         whole("epochs", self.epochs, 0, MOST_EPOCHS)
@@ -72,6 +75,27 @@ class Options:
             given = repr(self.callbacks)
             hint = "; give EarlyStopping as early_stopping=" if "EarlyStopping(" in given else ""
             raise TypeError(f"callbacks={given} must be a list of functions that take the run{hint}")
+
+    def check_stage(self, network: Model) -> None:
+        """What an input stage does not go with."""
+        stage = self.input_stage
+        if stage is None:
+            return
+        if not isinstance(stage, InputStage):
+            raise TypeError(f"input_stage={stage!r} must be an InputStage, or None")
+        stage.groups(network.n_in)
+        saving = [x for x in self.callbacks if isinstance(x, Checkpoint)]
+        refused = {
+            "checkpoint": self.checkpoint is not None or saving,
+            "resume": self.resume is not None,
+            "comm": self.comm is not None,
+            "l2 (give AdamW with a weight_decay)": self.l2 > 0,
+            "bfloat16": network.precision == BFLOAT16,
+            "a first layer of one unit": network.sizes[1] == 1,
+        }
+        for name, there in refused.items():
+            if there:
+                raise ValueError(f"input_stage does not go with {name}")
 
     def watch(self) -> Watch:
         rule, callbacks = self.early_stopping, self.callbacks
@@ -129,12 +153,14 @@ class Checked:
             label_smoothing=float(options.label_smoothing),
             huber_threshold=network.huber_threshold,
             threads=threads if isinstance(threads, str) else int(threads),
+            input_stage=options.input_stage,
         )
 
 
 def check(network: Model, X: Any, y: Any, options: Options, incremental: bool) -> Checked:
     """Raise if anything is not in order; the network is left as it is."""
     options.check(network.cost)
+    options.check_stage(network)
     optimizer = as_optimizer(options.optimizer)
     optimizer.learning_rates(np.arange(2), 1)  # a schedule that cannot work fails here, not in the loop
     watch = options.watch()

@@ -6,7 +6,8 @@ import numpy as np
 
 from fastnn.checks import Array
 from fastnn.fit_memory import FitMemory
-from fastnn_kernels import epoch, panel_moves, plumbing, records
+from fastnn.stage_memory import StageMemory
+from fastnn_kernels import epoch, input_stage, panel_moves, plumbing, records
 from fastnn_kernels.activations import BY_CODE
 from fastnn_kernels.column_tiles import (
     backward_column,
@@ -30,6 +31,7 @@ class PanelWorkspace(FitMemory):
 
     loop, loop_in_parts = epoch.train, epoch.train_in_parts
     layout: FitLayout
+    stage: StageMemory | None = None
 
     def describe(self) -> None:
         self.layout = self.plan.layout
@@ -43,6 +45,18 @@ class PanelWorkspace(FitMemory):
         self._describe_layers(self.plan.slots)
         self._describe_panels()
         self._describe_blocks()
+        stage, grads = self.plan.settings.input_stage, self.gradient_and_one
+        if stage is not None:
+            self.stage = StageMemory(self.plan, stage, self.fit, self.moments, grads)
+            self.put(self.run[0], stage=input_stage.step_of_stage, staged=self.stage.record.ctypes.data)
+
+    @property
+    def state(self) -> list[Array]:
+        return self.moments if self.stage is None else [*self.moments, *self.stage.state]
+
+    def begin(self) -> None:
+        if self.stage is not None:
+            self.stage.begin()
 
     # The records.
 

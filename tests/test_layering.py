@@ -29,7 +29,7 @@ STAGES = (
         "panel_moves",
         "panel_tiles",
     },
-    {"costs", "csr", "fleet_costs", "fleet_updates", "matmul", "optimizers", "phases", "team"},
+    {"costs", "csr", "fleet_costs", "fleet_updates", "input_stage", "matmul", "optimizers", "phases", "team"},
     {"affine", "epoch", "epoch_fleet", "inference", "layout", "on_arrays"},
     {"backward", "columns", "epoch_lines", "evaluation"},
 )
@@ -56,6 +56,7 @@ SPEAK_LLVM |= {
     "column_tiles",
     "csr",
     "evaluation",
+    "input_stage",
     "line_moves",
     "line_tiles",
     "panel_moves",
@@ -68,9 +69,9 @@ HOUSE = ROOT / "fastnn"
 # The same for the Python above them: modules, and folders whose own modules form no circle.
 FLOORS = (
     {"bar", "checks", "html", "precision", "processor", "task", "version"},
-    {"arrow"},
+    {"arrow", "input_stage"},
     {"call", "curves", "data", "datasets", "files", "memory", "optimizers", "ranks", "reference", "slices"}
-    | {"threads"},
+    | {"reference_stage", "threads"},
     {"functional", "history", "plan", "program", "reference_training", "scores", "storage"},
     {
         "compiled",
@@ -82,7 +83,8 @@ FLOORS = (
         "orders",
         "prediction",
     },
-    {"fleet_forward", "fleet_workspace", "lines_workspace", "workspace"},
+    {"fleet_forward", "fleet_workspace", "lines_workspace", "stage_memory"},
+    {"workspace"},
     {"fleet_lanes", "trainer"},
     {"epochs", "fleet_members", "model", "rank_engine"},
     {"fleet_trainer"},

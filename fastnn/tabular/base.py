@@ -49,6 +49,9 @@ class TabularBase(BaseEstimator):
     bins: int | None = None
     waves: int | None = None
     wave_scale: float | None = None
+    scale_rate: float | None = None
+    embedding: int | None = None
+    embedding_rate: float | None = None
     categories: Sequence[str | int] = ()
     n_jobs: int | None = None
     random_state: Any = None
@@ -77,7 +80,9 @@ class TabularBase(BaseEstimator):
         for remark in self.remarks_:
             say(remark)
         features, ends = self.preprocessing_.features(X), Ends(callbacks)
-        problem = Problem(features, targets, weights, n_classes, recipe, ends)
+        problem = Problem(
+            features, targets, weights, n_classes, recipe, self.preprocessing_.categories(), ends
+        )
         bag = Bag()
         if self.preset is None and budget is not None:
             started = time.monotonic()

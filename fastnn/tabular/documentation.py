@@ -48,6 +48,14 @@ waves : int, default=None
     Periodic features of a column of numbers, cosines of random frequency and phase. Presets: 8.
 wave_scale : float, default=None
     Standard deviation of these frequencies, in turns in an interquartile range. Presets: 0.1.
+scale_rate : float, default=None
+    Each feature has a learnt scale, which begins at 1: how many times as fast as weights it learns. 0 is
+    none. Presets: 6.
+embedding : int, default=None
+    Elements of the learnt code of each category, in columns of more than 8 categories; 0 is none: then each
+    category has weights of its own. Presets: 8.
+embedding_rate : float, default=None
+    How many times as fast as weights these codes learn. Presets: 1.
 categories : sequence of str or int, default=()
     Columns, by name or position, whose numbers are categories.
 {own}n_jobs : int, default=None

@@ -176,7 +176,7 @@ class Texts:
         codes = self.codes(cells)[:, None]
         if self.width == 1 and len(self.categories) == 2:
             return np.where(codes < 0, 0.0, 2.0 * codes - 1)
-        scale = 1.0 if len(self.categories) <= FEW_CATEGORIES else CATEGORY_SCALE
+        scale = CATEGORY_SCALE if many_categories(self) else 1.0
         return scale * (codes == np.arange(self.width))
 
     @classmethod
@@ -203,6 +203,11 @@ class Detail:
     bins: int = 16
     waves: int = 8
     wave_scale: float = field(default=0.1)
+
+
+def many_categories(encoder: Encoder) -> bool:
+    """Whether its features are those of more categories than are told apart one by one."""
+    return isinstance(encoder, Texts) and len(encoder.categories) > FEW_CATEGORIES
 
 
 def is_numbering(known: NDArray[np.float64]) -> bool:

@@ -9,7 +9,16 @@ from typing import Any
 import numpy as np
 
 from fastnn.checks import Array
-from fastnn.tabular.encoders import Dates, Detail, Encoder, Numbers, Texts, described, restored
+from fastnn.tabular.encoders import (
+    Dates,
+    Detail,
+    Encoder,
+    Numbers,
+    Texts,
+    described,
+    many_categories,
+    restored,
+)
 from fastnn.tabular.frames import (
     DATES,
     NOTHING,
@@ -117,6 +126,11 @@ class Preprocessing:
             place: slice(int(end) - encoder.width, int(end))
             for place, encoder, end in zip(self.places, self.encoders, ends, strict=True)
         }
+
+    def categories(self) -> tuple[tuple[int, int], ...]:
+        """The features of each column of many categories: the first, and how many."""
+        spans = zip(self.encoders, self.parts().values(), strict=True)
+        return tuple((part.start, encoder.width) for encoder, part in spans if many_categories(encoder))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for JSON."""

@@ -50,15 +50,19 @@ class Recipe:
     bins: int = 16
     waves: int = 8
     wave_scale: float = 0.1
+    scale_rate: float = 6.0
+    embedding: int = 8
+    embedding_rate: float = 1.0
 
     def __post_init__(self) -> None:
         for name in ("members", "epochs", "batch_size"):
             whole(name, getattr(self, name), 1)
-        for name in ("min_steps", "bins", "waves"):
+        for name in ("min_steps", "bins", "waves", "embedding"):
             whole(name, getattr(self, name))
         for name in ("learning_rate", "wave_scale"):
             real(name, getattr(self, name), above=True)
-        real("weight_decay", self.weight_decay)
+        for name in ("weight_decay", "scale_rate", "embedding_rate"):
+            real(name, getattr(self, name))
         for name in ("beta_2", "dropout", "label_smoothing"):
             real(name, getattr(self, name), 0, 1)
         sizes = self.hidden_layer_sizes

@@ -35,7 +35,7 @@ LOAD, GRADIENT, UPDATE = range(3)
 # The columns of the costs told.
 COST, PENALTY = range(2)
 
-total, weigh = leaves.caller("total"), leaves.caller("weigh")
+total, weigh, step_of_stage = map(leaves.caller, ("total", "weigh", "stage"))
 
 
 @glue(types.float64)
@@ -100,7 +100,7 @@ def slices(rows_phase, between, sum_up_block, follow):
                 held = sum_up_block(run, block, rows, worker, grads, held)
                 if run.clipped != 0:
                     reals(run.norms)[number] = norm(run.norm, grads, block.size)
-            if update:
+            if update and (plain or block.layer > 0 or run.stage == 0):
                 optimizer(
                     run.update, run.scalars, rates, clip, l2, plain, grads,
                     block.mean, block.square, block.values, block.size,
@@ -133,16 +133,21 @@ def slices(rows_phase, between, sum_up_block, follow):
                 return DIVERGED
             if not between(run, numbers, rows, worker):
                 return ABANDONED
-            rates = run.rates + 24 * index
+            rates, clip = run.rates + 24 * index, 1.0
             if run.clipped == 0:  # each gradient is used while it is hot
-                update_phase(run, rows, 1.0, l2, rates, worker, True, True)
+                update_phase(run, rows, clip, l2, rates, worker, True, True)
             else:
-                update_phase(run, rows, 1.0, l2, rates, worker, True, False)
+                update_phase(run, rows, clip, l2, rates, worker, True, False)
                 if not barrier(team, workers):
                     return ABANDONED
-                update_phase(run, rows, clip_of(run), l2, rates, worker, False, True)
+                clip = clip_of(run)
+                update_phase(run, rows, clip, l2, rates, worker, False, True)
             if not barrier(team, workers):
                 return ABANDONED
+            if run.stage != 0:
+                step_of_stage(run.stage, run.staged, rates, clip, worker, workers)
+                if not barrier(team, workers):
+                    return ABANDONED
             if worker == 0:
                 penalty = 0.5 * l2 * sum_of(reals(run.squares), run.n_blocks) if l2 != 0 else 0.0
                 costs[2 * index + PENALTY] = penalty

@@ -86,6 +86,12 @@ FAMILIES = {
     "strip": "Iiiipi",
     # source, n, target
     "round": "pip",
+    # panels, their number, first, groups, rows, inner, dV, W, E, dW, dE
+    "stage_backward": "Iiiiiippppp",
+    # panels, their number, first, groups, rows, inner, W, E, V
+    "stage_forward": "Iiiiiippp",
+    # stage, rates, clip, worker, workers
+    "stage": "iidii",
     # Networks in lanes: see fleet_tiles.py, fleet_moves.py and fleet_updates.py.
     "fleet_product": "piipiipiiiiipi",
     # addresses, rows, n, to

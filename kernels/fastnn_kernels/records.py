@@ -25,7 +25,7 @@ RUN = _fields(
     gather copy_rows dropout cost clip_cost update total weigh norm add transpose strip
     block_rows line lane_grads lane_bytes n_parameters
     to_lines to_rows lines_forward lines_backward lines_gradient lane_sums
-    told_every same_rows round round_strip part first_row""",
+    told_every same_rows round round_strip part first_row stage staged""",
     f8="smoothing threshold ceiling clip l2 batch_weight",
 )
 # A layer; its outputs, deltas, and what is saved of them are (rows, ld_out), padded to whole vectors.
@@ -51,6 +51,15 @@ PANEL = _fields(i8="weights biases at row columns in_place offset forward backwa
 BLOCK = _fields(
     i8="layer first rows at width column columns size offset values mean square gradient transposed rounded"
 )
+# A learnt input stage: see input_stage.py. `panels` of the first layer, two numbers each; `values` is V; what
+# belongs to W stands as in `values`, what to E one group after the other.
+STAGE = _fields(
+    i8="""panels n_panels parts n_parts itemsize backward forward update scalars own_rates
+    values grads weights weight_grads mean square codes code_grads code_mean code_square"""
+)
+# Groups of a stage that are alike: `rows` rows of V each, from row `first` on, of `inner` rows of W; their
+# codes begin at this element, and learn at `pace` times the rate.
+PART = _fields(i8="first groups rows inner codes", f8="pace")
 # Networks in lanes. What belongs to a member stands at its number in tables of `padded` entries, its
 # parameters in its group's vectors of `group_bytes`; what belongs to a worker at a byte of its arena.
 # Rates and costs told have `told_row` entries a step.
@@ -69,3 +78,4 @@ FLEET_LAYER = _fields(i8="n_in n_out inputs outputs saved deltas weights biases 
 
 fleet_of, fleet_layer_of = map(rows_of, (FLEET, FLEET_LAYER))
 run_of, layer_of, panel_of, block_of = map(rows_of, (RUN, LAYER, PANEL, BLOCK))
+stage_of, part_of = map(rows_of, (STAGE, PART))

@@ -47,7 +47,7 @@ def dropout_seed(network):
 
 def fit_reference(
     network, X, Y, weights=None, epochs=1, batch_size=32, optimizer=None, shuffle=True, l2=0.0,
-    clip_norm=None, label_smoothing=0.0,
+    clip_norm=None, label_smoothing=0.0, input_stage=None,
 ):  # fmt: skip
     """The parameters and each epoch's cost after `fit` with the same options; leaves the network alone."""
     n_steps = -(-len(X) // batch_size)
@@ -65,6 +65,7 @@ def fit_reference(
         threshold=network.huber_threshold,
         dropout=network.dropout,
         seed=dropout_seed(network),
+        input_stage=input_stage,
     )
     rows = [min(batch_size, len(X) - start) for start in range(0, len(X), batch_size)]
     return params, np.reshape(costs, (epochs, n_steps)) @ rows / len(X)

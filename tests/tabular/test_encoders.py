@@ -44,6 +44,14 @@ def learnt(frame, **options):
     return Preprocessing.learn(frame, DETAIL, np.random.default_rng(0), **options)
 
 
+def test_columns_of_many_categories():
+    letters = RANDOM.choice(list("abcdefghijkl"), N)
+    frame = pd.DataFrame({"number": RANDOM.standard_normal(N), "many": letters, "few": letters < "g"})
+    preprocessing, _ = learnt(frame.astype({"few": str}).assign(more=RANDOM.permutation(letters)))
+    assert preprocessing.categories() == ((8, 12), (21, 12)) and preprocessing.n_features == 33
+    assert learnt(frame[["number"]])[0].categories() == ()
+
+
 def test_each_kind_of_column():
     frame = table()
     preprocessing, remarks = learnt(frame)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from fastnn import Network, TabularClassifier, TabularRegressor
+from fastnn import InputStage, Network, TabularClassifier, TabularRegressor
 from fastnn.tabular.bag import mean_and_spread, parts
 from fastnn.tabular.members import Problem, Watch, begin, folds
 from fastnn.tabular.recipe import CYCLE_ENDS, PRESETS, Recipe, cosine_log, recipe
@@ -87,6 +87,28 @@ def test_a_network_begins_with_zero_outputs():
     begin(network, 1)
     X = np.random.default_rng(0).standard_normal((4, 3)).astype(np.float32)
     assert (network.predict(X) == 0).all() and network.biases[0].any() and network.weights[0].any()
+
+
+def test_a_network_begins_with_codes_of_categories():
+    network, stage = (
+        Network([30, 40, 2], activation="selu", seed=1),
+        InputStage(categories=[(4, 20)], width=3),
+    )
+    begin(network, 1, stage)
+    own, others = network.weights[0][4:24], np.delete(network.weights[0], range(4, 24), axis=0)
+    assert np.linalg.matrix_rank(own) == 3 and np.linalg.matrix_rank(others) == 10
+    # Of three elements a code, each as large as a weight, for a feature that is 0.5 where it is not 0.
+    assert 0.7 < own.std() / others.std() / (np.sqrt(3) / 0.5) < 1.4
+
+
+def test_what_is_learnt_in_front_of_the_first_layer():
+    def stage(**settings):
+        return Problem(*[np.zeros((3, 20))] * 2, None, 0, Recipe(**settings), ((2, 9),)).stage
+
+    assert stage() == InputStage(6.0, [(2, 9)], 8, 1.0)
+    assert stage(embedding=0) == InputStage(6.0, width=1) and stage(scale_rate=0, embedding=0) is None
+    assert stage(scale_rate=0, embedding=4, embedding_rate=2) == InputStage(0.0, [(2, 9)], 4, 2.0)
+    assert stage(hidden_layer_sizes=()) is None and stage(hidden_layer_sizes=(1,)) is None
 
 
 def test_mean_and_spread():

@@ -45,7 +45,7 @@ def test_a_table_as_it_is():
     model.predict(frame.assign(colour="violet").head(1))
 
 
-@pytest.mark.parametrize(("load", "least"), [(load_breast_cancer, 0.95), (load_iris, 0.9)])
+@pytest.mark.parametrize(("load", "least"), [(load_breast_cancer, 0.93), (load_iris, 0.9)])
 def test_it_learns_classes(load, least):
     X, y = load(return_X_y=True)
     X, X_held, y, y_held = train_test_split(X, y, random_state=0, stratify=y)

@@ -4,7 +4,7 @@ import numpy as np
 
 from attacks.functions import tampered
 from attacks.hostile import EVIL, SCALARS, Found, choose, disguise, judged
-from fastnn import SGD, Adam, AdamW, Network
+from fastnn import SGD, Adam, AdamW, InputStage, Network
 from fastnn.course import deep, planar, xor
 from fastnn.course.two_layer import TwoLayerNetwork
 from fastnn_kernels.activations import ACTIVATIONS
@@ -29,6 +29,13 @@ OPTIONS = {
     "early_stopping": (None, 1, 3),
     "shuffle": (True, False),
     "threads": ("auto", 1, 2),
+    "input_stage": (
+        None,
+        InputStage(),
+        InputStage(0.5, [(0, 2)], 1),
+        InputStage(1e30, [(1, 7)], 3),
+        InputStage(categories=[(3, 1 << 70)]),
+    ),
     "class_weight": (None, "balanced", {0: 1.0}, {7: 1.0}, {0: -1.0}, {0: 0.0, 1: 0.0}),
 }
 # A copy of these would be larger than any memory, and looking at them all takes for ever.
