@@ -19,7 +19,7 @@ from fastnn.fleet_forward import FleetForward
 from fastnn.fleet_history import FleetHistory
 from fastnn.fleet_plan import FleetPlan
 from fastnn.fleet_rates import member_betas, member_rates
-from fastnn.fleet_trainer import FleetTrainer
+from fastnn.fleet_trainer import FleetTrainer, fleet_trainer
 from fastnn.model import Model
 from fastnn.orders import shuffle
 from fastnn.plan import Settings
@@ -63,7 +63,7 @@ class FleetRun:
             fleet.like.layers, fleet.like.dtype, fleet.like.cost, data.Y.shape[-1], data.weights.size > 0,
             settings, seeds, l2=l2, betas=member_betas(settings.optimizer, n), keeps=fleet.keeps,
         )  # fmt: skip
-        self.trainer = FleetTrainer(plan, fleet.params)
+        self.trainer: FleetTrainer = fleet_trainer(plan, fleet.params)
         self._costs: list[Array] = []
         self._scores: list[tuple[Array, Array]] = []
         self._seconds: list[float] = []
@@ -144,7 +144,8 @@ class FleetRun:
                 told[:, block] = self._train_block(data, count, block)
         finally:
             # Of a Ctrl-C too: each member's epochs that are done.
-            self.fleet.params[members] = trainer.params
+            if trainer.params is not self.fleet.params:  # else NumPy would copy all of them
+                self.fleet.params[members] = trainer.params
             finished = (trainer.steps_done - done) // per_epoch
             self.fleet.epochs_trained[members] += finished
             self._note_lost(before)
@@ -248,7 +249,7 @@ class FleetRun:
             and going.any()
             and not going.all()
         ):
-            self.trainer.keep(going)
+            self.trainer = self.trainer.keep(going)
             self.members = self.members[going]
 
     def _history(self) -> FleetHistory:

@@ -121,7 +121,7 @@ class Trainer:
     def start_again(self, params: Array) -> None:
         """Take other parameters, from the first step on."""
         self.params, self.steps_done = params, 0
-        for moment in self._engine.work.moments:
+        for moment in self.moments_here:
             moment[:] = 0
 
     def spare(self) -> None:
@@ -131,6 +131,11 @@ class Trainer:
             _spare[self.plan] = self
             for plan in list(_spare)[:-MOST_SPARE]:
                 _spare.pop(plan, None)  # another thread may have taken it
+
+    @property
+    def moments_here(self) -> list[Array]:
+        """The optimizer's running means as they stand here, which may be changed."""
+        return self._engine.work.moments
 
     @property
     def moments(self) -> Array:
@@ -150,11 +155,11 @@ class Trainer:
 
     def snapshot(self) -> tuple[Array, list[Array], int]:
         """What `restore` goes back to: parameters, moments as they stand here, number of steps done."""
-        return self.params.copy(), [m.copy() for m in self._engine.work.moments], self.steps_done
+        return self.params.copy(), [m.copy() for m in self.moments_here], self.steps_done
 
     def restore(self, state: tuple[Array, list[Array], int]) -> None:
         self.params[:], moments, self.steps_done = state
-        for mine, moment in zip(self._engine.work.moments, moments, strict=True):
+        for mine, moment in zip(self.moments_here, moments, strict=True):
             mine[:] = moment
 
     def next_slice(self) -> int:

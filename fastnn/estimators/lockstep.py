@@ -16,7 +16,7 @@ from fastnn.estimators.blocks import Blocks
 from fastnn.estimators.shuffles import Shuffles
 from fastnn.estimators.stochastic import Stochastic
 from fastnn.fleet_plan import FleetPlan
-from fastnn.fleet_trainer import FleetTrainer
+from fastnn.fleet_trainer import FleetTrainer, fleet_trainer
 from fastnn.trainer import DivergenceError, Trainer
 
 # The rows' numbers of the epochs of all members that one call may have: 64 MiB of them.
@@ -95,7 +95,8 @@ class Lockstep:
             betas=[plan.settings.optimizer.betas for plan in plans],
             keeps=[plan.layers["keep"] for plan in plans],
         )  # fmt: skip
-        self._trainer = FleetTrainer(plan, np.stack([run.params for run in runs.values()]))
+        params = np.stack([run.params for run in runs.values()])
+        self._trainer: FleetTrainer = fleet_trainer(plan, params)
         if any(run.solver.moments is not None for run in runs.values()):
             shape = plan.n_moments, plan.n_params
             moments = [
@@ -141,7 +142,7 @@ class Lockstep:
             self._going = dict.fromkeys(staying)
             if staying and len(staying) <= PACKED_SHARE * len(self._seats):
                 self._settle([number for number in self._seats if number not in self._going])
-                self._trainer.keep([places[number] for number in staying])
+                self._trainer = self._trainer.keep([places[number] for number in staying])
                 self._seats, self._known_spans = list(staying), {}
         return min((wanted[number] for number in staying), default=0)
 
