@@ -28,7 +28,8 @@ class LanesTrainer:
 
     params (n_members, n_params): each row a member's flat vector as `Network`'s, read when `train` begins and
     written when it ends. Who is not `active` keeps what he has; who is `diverged` came to a cost that is not
-    finite, and has the parameters of before that step. workers: the most threads that groups are shared out
+    finite, and has the parameters of before that step, or to such parameters, and has those of before the
+    call. workers: the most threads that groups are shared out
     over.
     """
 
@@ -141,7 +142,10 @@ class LanesTrainer:
                     on_slice(last - step, float(np.nanmean(told)) if np.isfinite(told).any() else np.nan)
                 step = last
         finally:
-            work.store(work.params, self.params, groups)
+            finite = np.repeat(True, self.plan.n_members)
+            finite[first:end] = work.finite(groups)[: end - first]
+            work.active[: len(finite)][~finite], work.diverged[: len(finite)][~finite] = 0, 1
+            work.store(work.params, self.params, groups, finite)
             del kept
         return costs[:, : end - first]
 

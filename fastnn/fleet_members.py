@@ -113,7 +113,7 @@ class MembersTrainer:
                 rates[..., place] if rates.ndim == 3 else rates,
             )
             rate = np.ascontiguousarray(rate[taken])
-            trainer = self._seated(k)
+            trainer, before = self._seated(k), self.params[k].copy()
             try:
                 told = trainer.train(x, y, w, order, own[taken], rate)
             except DivergenceError:
@@ -124,6 +124,8 @@ class MembersTrainer:
                     on_slice(0, float(told.sum(axis=1).mean()) if len(told) else np.nan)
             finally:
                 self._risen(k)
+                if not np.isfinite(self.params[k]).all():
+                    self.params[k], self._active[k], self._diverged[k] = before, False, True
         if on_slice is not None:
             on_slice(len(costs), float(np.nanmean(costs.sum(axis=2))) if np.isfinite(costs).any() else np.nan)
         return costs

@@ -172,7 +172,7 @@ class Lockstep:
         told = costs.reshape(count, n_steps, -1, 2).transpose(2, 0, 1, 3)
         rows = np.array([run.n_rows for run in runs])[:, None, None]
         means = np.where(sizes > 0, told * sizes, 0).sum(axis=2) / rows
-        diverged = self._trainer.diverged | ~np.isfinite(self._trainer.params).all(axis=1)
+        diverged = self._trainer.diverged
         for place, (number, run) in enumerate(zip(self._seats, runs, strict=True)):
             if number in self._going and number not in self._errors:
                 run.params[:] = self._trainer.params[place]
