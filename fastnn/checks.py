@@ -154,13 +154,15 @@ def is_readable(X: Array, dtype: np.dtype[Any]) -> bool:
     return X.dtype == dtype and X.flags.c_contiguous and X.flags.aligned
 
 
-def is_plain(X: Any, dtype: np.dtype[Any]) -> bool:
+def is_plain(X: Any, dtype: DTypeLike) -> bool:
     """Whether X is an array that need not be looked at any further; that is told in 0.2 us."""
     return type(X) is np.ndarray and X.dtype == dtype and X.flags.carray
 
 
 def as_kernels_want(array: Array, dtype: DTypeLike) -> Array:
     """`array` itself where it can be, else a copy: of this dtype, contiguous and aligned."""
+    if is_plain(array, dtype):  # NumPy takes fifty times as long to say so
+        return array
     array = np.asarray(np.require(array, dtype, ["C", "A"]))
     return array if array.flags.writeable else np.asarray(_SameMemory(array))
 

@@ -23,8 +23,15 @@ LEAST_STEPS = 4
 State = tuple[Array, list[Array], Array, Array, Array]
 
 
-class LanesEngine:
-    """What `FleetTrainer` does where networks stand in lanes: see there."""
+class LanesTrainer:
+    """The state of a fleet's training: moments, steps done, and who goes on; `MembersTrainer` is another.
+
+    params (n_members, n_params): each row a member's flat vector as `Network`'s, read when `train` begins and
+    written when it ends. Who is not `active` keeps what he has; who is `diverged` came to a cost that is not
+    finite, and has the parameters of before that step, or to such parameters, and has those of before the
+    call. workers: the most threads that groups are shared out
+    over.
+    """
 
     def __init__(self, plan: FleetPlan, params: Array) -> None:
         self.plan, self.params = plan, params
@@ -40,32 +47,39 @@ class LanesEngine:
 
     @property
     def active(self) -> NDArray[np.bool_]:
+        """Who goes on (n_members,), a copy."""
         return self.work.active[: self.plan.n_members] != 0
 
     @property
     def diverged(self) -> NDArray[np.bool_]:
+        """Who was stopped by a cost that is not finite (n_members,), a copy."""
         return self.work.diverged[: self.plan.n_members] != 0
 
     @property
     def steps_done(self) -> NDArray[np.int64]:
+        """Each member's steps (n_members,), a copy."""
         return self.work.steps[: self.plan.n_members].copy()
 
     def freeze(self, members: Any) -> None:
+        """These members, by number or by a mask, go on no more."""
         self.work.active[: self.plan.n_members][members] = 0
 
     @property
     def moments(self) -> Array:
+        """A copy of the optimizer's running means (n_members, n_moments, n_params)."""
         result = np.empty((self.plan.n_members, self.plan.n_moments, self.plan.n_params), self.plan.dtype)
         for number, moment in enumerate(self.work.moments):
             self.work.store(moment, result[:, number])
         return result
 
     def go_on(self, moments: Array, steps_done: Array) -> None:
+        """Continue from these running means, after so many steps of each member."""
         for number, moment in enumerate(self.work.moments):
             self.work.load(moments[:, number], moment)
         self.work.steps[: self.plan.n_members] = steps_done
 
     def snapshot(self) -> State:
+        """What `restore` goes back to."""
         work = self.work
         tables = work.steps.copy(), work.active.copy(), work.diverged.copy()
         return self.params.copy(), [m.copy() for m in work.moments], *tables
@@ -76,22 +90,39 @@ class LanesEngine:
         for mine, moment in zip(work.moments, moments, strict=True):
             mine[:] = moment
 
-    def keep(self, members: NDArray[np.int64]) -> LanesEngine:
-        """An engine of these members alone, which go on as if nothing had happened."""
-        kept = LanesEngine(self.plan.kept(members), self.params[members])
-        kept.go_on(self.moments[members], self.steps_done[members])
-        kept.work.active[: len(members)] = self.work.active[members]
-        kept.work.diverged[: len(members)] = self.work.diverged[members]
+    def keep(self, members: Any) -> LanesTrainer:
+        """These members alone, in this order, packed together, who go on as if nothing had been.
+
+        Their rows of `params` are copies.
+        """
+        chosen = np.arange(self.plan.n_members)[members]
+        kept = LanesTrainer(self.plan.kept(chosen), self.params[chosen])
+        kept.go_on(self.moments[chosen], self.steps_done[chosen])
+        kept.work.active[: len(chosen)] = self.work.active[chosen]
+        kept.work.diverged[: len(chosen)] = self.work.diverged[chosen]
         kept._slices = self._slices
         return kept
 
     def next_slice(self) -> int:
+        """How many steps of all members the next compiled call would have at most."""
         return max(LEAST_STEPS, self._slices.next())
 
     def train(
         self, X: Array, Y: Array, weights: Array, orders: Array, spans: Array, rates: Array,
         on_slice: Callable[[int, float], None] | None = None, block: slice | None = None,
     ) -> NDArray[np.float64]:  # fmt: skip
+        """Step i of member k is over the rows orders[k, spans[k, i, 0] : spans[k, i, 1]]; returns costs.
+
+        X (n, n_in) of all members, or (n_members, n, n_in); Y (n, n_targets) likewise; weights (n,),
+        (n_members, n), or (0,) where all are one. orders (n_members, n_positions), or (n_positions,) of all;
+        spans (n_members, n_steps, 2), or (n_steps, 2) of all: an empty one is no step of this member. rates
+        (n_steps, 3, n_members), or (n_steps, 3) of all: see `Optimizer.corrected`. The costs (n_steps,
+        n_members, 2) are each step's mean before its update, and its penalty; NaN where there was no step.
+        `on_slice` is told after each slice how many steps it had and their mean cost.
+
+        block: members that alone are trained, from a multiple of the plan's lanes on; orders, spans, rates
+        and costs are theirs.
+        """
         work, lanes, n_steps = self.work, self.plan.lanes, spans.shape[-2]
         first, end, _ = (block or slice(None)).indices(self.plan.n_members)
         groups = range(first // lanes, -(-end // lanes))
@@ -111,7 +142,10 @@ class LanesEngine:
                     on_slice(last - step, float(np.nanmean(told)) if np.isfinite(told).any() else np.nan)
                 step = last
         finally:
-            work.store(work.params, self.params, groups)
+            finite = np.repeat(True, self.plan.n_members)
+            finite[first:end] = work.finite(groups)[: end - first]
+            work.active[: len(finite)][~finite], work.diverged[: len(finite)][~finite] = 0, 1
+            work.store(work.params, self.params, groups, finite)
             del kept
         return costs[:, : end - first]
 

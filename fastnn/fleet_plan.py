@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,20 +12,44 @@ from numpy.typing import NDArray
 from fastnn.checks import Array
 from fastnn.optimizers import Optimizer, n_moments
 from fastnn.plan import Plan, Settings
+from fastnn_kernels.fleet_tiles import tile_shapes
 from fastnn_kernels.layout import n_parameters
-from fastnn_kernels.machine import machine
+from fastnn_kernels.machine import Machine, machine
 from fastnn_kernels.simd import VECTOR_BYTES
 
-# A worker's inputs, outputs and deltas of a chunk of rows: half of a second-level cache.
-CHUNK_BYTES = machine().l2 // 2
+# A worker's inputs, outputs and deltas of a chunk of rows: they are read from the first-level cache.
+CHUNK_BYTES = machine().l1
 LANES, MEMBERS = "lanes", "members"
-# Parameters times the cube root of a batch's rows. A group's parameters, gradients and moments stand in cache
-# once for all its lanes; a large network fills its tiles alone, and all the better the more rows there are.
-# Measured with Adam on one core, lanes against one after another, in float32 and in float64: batch 32:
-# 30-32-1 3.1 and 1.6 times as fast, 64-64-64-1 1.8 and 1.5, 128-128-10 0.9 and 0.8; batch 128: 64-64-1 1.7
-# and 1.1, 64-64-64-1 0.9 and 1.0; batch 1024: 30-32-1 1.5 and 1.3, 64-64-1 1.1 and 0.9; batch 8: 128-128-10
-# 1.0 and 0.9.
-LARGEST_IN_LANES = 40_000
+# Cycles. Who is trained by itself pays for the calls of each layer's leaves, and for each row its share of a
+# call from Python of some thousands of rows; where the last layer is no single column, once more.
+LAYER, ROW, WIDE_ROW = 900, 40, 60
+# In lanes, what comes between the products costs so much for a row and a unit of all lanes, and what an
+# update reads for each parameter. A vector that a product reads costs so much where weights and gradients are
+# in the second-level cache, and each 32 bytes of it where they are not.
+UNIT, PARAMETER, NEAR, FAR = 6, 2, 0.95, 1.2
+
+
+def lanes_pay(sizes: Sequence[int], batch: int, itemsize: int, here: Machine) -> bool:
+    """Whether a step takes less time with networks in lanes than one after another.
+
+    Both do the same multiply-adds, two vectors of them a cycle. One after another, a single element goes with
+    a vector; in lanes both operands are vectors, so that what a product reads is as many times as large: a
+    tile of h rows and w columns reads h + w vectors for h w multiply-adds, which takes longer than those
+    where registers are few or caches far. What is lost so is weighed against the calls that lanes share.
+
+    The numbers are those of fits of 13 shapes from 2-4-1 to 128-128-10, batches of 8 to 512 rows, float32 and
+    float64, on a processor of 16 registers of 32 bytes: what is chosen is the faster way, or up to a tenth
+    slower, and in each case as fast as fits of each `Network`. On one of 32 registers of 64 bytes lanes were
+    faster up to 64-64-64-1 with 32 rows and 64-64-1 with 1024 in float32, and about half of that in float64.
+    """
+    lanes, width = here.vector_bytes // itemsize, max(tile_shapes(here.registers))
+    height, pairs = tile_shapes(here.registers)[width][0], list(zip(sizes, sizes[1:], strict=False))
+    products = 3 * batch * sum(n_in * n_out for n_in, n_out in pairs)
+    n_params = sum((n_in + 1) * n_out for n_in, n_out in pairs)
+    read = NEAR if 2 * here.vector_bytes * n_params <= here.l2 else FAR * here.vector_bytes / 32
+    lost = max(0.0, read * (height + width) / (height * width) - 0.5)
+    saved = LAYER * len(pairs) + batch * (ROW + WIDE_ROW * (sizes[-1] > 1))
+    return saved * lanes >= UNIT * batch * sum(sizes[1:]) + PARAMETER * n_params + lost * products
 
 
 @dataclass(frozen=True)
@@ -85,7 +110,8 @@ class FleetPlan:
 
         By shape and batch alone: a member's bits do not depend on how many others there are.
         """
-        return LANES if self.n_params * np.cbrt(self.settings.batch_size) <= LARGEST_IN_LANES else MEMBERS
+        pays = lanes_pay(self.sizes, self.settings.batch_size, self.dtype.itemsize, machine())
+        return LANES if pays else MEMBERS
 
     @property
     def lanes(self) -> int:

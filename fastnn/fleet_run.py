@@ -19,7 +19,7 @@ from fastnn.fleet_forward import FleetForward
 from fastnn.fleet_history import FleetHistory
 from fastnn.fleet_plan import FleetPlan
 from fastnn.fleet_rates import member_betas, member_rates
-from fastnn.fleet_trainer import FleetTrainer
+from fastnn.fleet_trainer import FleetTrainer, fleet_trainer
 from fastnn.model import Model
 from fastnn.orders import shuffle
 from fastnn.plan import Settings
@@ -63,7 +63,7 @@ class FleetRun:
             fleet.like.layers, fleet.like.dtype, fleet.like.cost, data.Y.shape[-1], data.weights.size > 0,
             settings, seeds, l2=l2, betas=member_betas(settings.optimizer, n), keeps=fleet.keeps,
         )  # fmt: skip
-        self.trainer = FleetTrainer(plan, fleet.params)
+        self.trainer: FleetTrainer = fleet_trainer(plan, fleet.params)
         self._costs: list[Array] = []
         self._scores: list[tuple[Array, Array]] = []
         self._seconds: list[float] = []
@@ -135,7 +135,7 @@ class FleetRun:
     def _train(self, count: int) -> None:
         """So many epochs of all who are in the trainer."""
         trainer, members, per_epoch = self.trainer, self.members, self._per_epoch
-        started, before, done = time.perf_counter(), trainer.params.copy(), trainer.steps_done
+        started, done = time.perf_counter(), trainer.steps_done
         self._shown = float(len(self._costs))
         told = np.full((count, len(members)), np.nan)
         try:
@@ -144,10 +144,11 @@ class FleetRun:
                 told[:, block] = self._train_block(data, count, block)
         finally:
             # Of a Ctrl-C too: each member's epochs that are done.
-            self.fleet.params[members] = trainer.params
+            if trainer.params is not self.fleet.params:  # else NumPy would copy all of them
+                self.fleet.params[members] = trainer.params
             finished = (trainer.steps_done - done) // per_epoch
             self.fleet.epochs_trained[members] += finished
-            self._note_lost(before)
+            self._note_lost()
         ran = np.arange(count)[:, None] < finished
         for epoch in range(count):
             row = np.full(len(self.fleet.params), np.nan)
@@ -202,16 +203,9 @@ class FleetRun:
             self._shown = min(self._shown + share * steps / int(self._per_epoch.max()), float(self.epochs))
             self._bar.show(self._shown, cost=cost)
 
-    def _note_lost(self, before: Array) -> None:
-        """Who diverged: those whose parameters are not finite go back to before these epochs."""
-        trainer, members = self.trainer, self.members
-        infinite = ~np.isfinite(trainer.params).all(axis=1)
-        if infinite.any():
-            trainer.freeze(infinite & trainer.active)
-            trainer.params[infinite] = before[infinite]
-            self.fleet.params[members[infinite]] = before[infinite]
-        lost = (trainer.diverged | infinite) & ~self.diverged[members]
-        for k in members[lost].tolist():
+    def _note_lost(self) -> None:
+        lost = self.trainer.diverged & ~self.diverged[self.members]
+        for k in self.members[lost].tolist():
             self.diverged[k] = True
             self.reasons[k] = f"diverged in epoch {len(self._costs) + 1} or soon after it"
 
@@ -248,7 +242,7 @@ class FleetRun:
             and going.any()
             and not going.all()
         ):
-            self.trainer.keep(going)
+            self.trainer = self.trainer.keep(going)
             self.members = self.members[going]
 
     def _history(self) -> FleetHistory:

@@ -166,10 +166,18 @@ class FleetWorkspace(Memory):
         for group in groups or range(self.plan.n_groups):
             to[group] = vectors[self.padding()[self._lanes_of(group)]].T
 
-    def store(self, source: Array, vectors: Array, groups: range | None = None) -> None:
+    def store(
+        self, source: Array, vectors: Array, groups: range | None = None, chosen: Array | None = None
+    ) -> None:
+        """chosen (n_members,): whose vectors are written; None for all."""
         for group in groups or range(self.plan.n_groups):
-            some = vectors[self._lanes_of(group)]
-            some[:] = source[group].T[: len(some)]
+            lanes = self._lanes_of(group)
+            some, own = vectors[lanes], slice(None) if chosen is None else chosen[lanes]
+            some[own] = source[group].T[: len(some)][own]
+
+    def finite(self, groups: range) -> NDArray[np.bool_]:
+        """Whether the parameters in each lane of these groups are finite."""
+        return np.concatenate([np.isfinite(self.params[group]).all(axis=0) for group in groups])
 
     def _lanes_of(self, group: int) -> slice:
         return slice(group * self.plan.lanes, (group + 1) * self.plan.lanes)

@@ -100,6 +100,13 @@ class Plan:
             segment, segments = min(batch, -(-share // (8 * parts)) * 8), 0
         self._decide(layout=layout, chunk=segment, segments=segments)
 
+    def twin(self, l2: float, optimizer: Optimizer) -> Plan:
+        """This plan with other numbers, an optimizer of the same kind among them: nothing is decided anew."""
+        other, settings = object.__new__(Plan), object.__new__(Settings)
+        vars(settings).update(vars(self.settings), l2=l2, optimizer=optimizer)
+        vars(other).update(vars(self), settings=settings)
+        return other
+
     def _decide(self, **values: Any) -> None:
         for name, value in values.items():
             object.__setattr__(self, name, value)

@@ -17,8 +17,8 @@ from fastnn_kernels.team import ABANDONED, TEAM_SIZE
 PRODUCTS_PER_CALL = 1 << 27
 # Rows of a file of another type are converted this many bytes at a time.
 CONVERTED_BYTES = 1 << 24
-# To pack the weights costs as much as some twenty rows' products, and makes each a third cheaper.
-PACKED_ROWS = 64
+# To pack the weights costs as much as some twenty rows' products and 25 us, and makes each a third cheaper.
+PACKED_ROWS, PACKED_PRODUCTS = 64, 1 << 22
 
 
 class Forward:
@@ -34,6 +34,7 @@ class Forward:
         self._chunk = chunk_rows(sizes, dtype.itemsize)
         products = int((layers["n_in"] * layers["n_out"]).sum())
         self._rows_per_call = max(1, PRODUCTS_PER_CALL // (self._chunk * products)) * self._chunk
+        self._packed_rows = max(PACKED_ROWS, PACKED_PRODUCTS // products)
         self._idle = {
             (sparse, packed): list[Program]() for sparse in (False, True) for packed in (False, True)
         }
@@ -59,7 +60,7 @@ class Forward:
         if self._bfloat16:
             params = rounded_weights(self.layers, params)
         # Packed for this call alone: who could tell whether the parameters have changed since the last?
-        panels = pack(self.layers, params) if n_rows >= PACKED_ROWS else None
+        panels = pack(self.layers, params) if n_rows >= self._packed_rows else None
         if n_rows <= step:
             self._compute(params, panels, X, 0, out)
             return out

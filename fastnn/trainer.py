@@ -121,7 +121,7 @@ class Trainer:
     def start_again(self, params: Array) -> None:
         """Take other parameters, from the first step on."""
         self.params, self.steps_done = params, 0
-        for moment in self._engine.work.moments:
+        for moment in self.moments_here:
             moment[:] = 0
 
     def spare(self) -> None:
@@ -131,6 +131,11 @@ class Trainer:
             _spare[self.plan] = self
             for plan in list(_spare)[:-MOST_SPARE]:
                 _spare.pop(plan, None)  # another thread may have taken it
+
+    @property
+    def moments_here(self) -> list[Array]:
+        """The optimizer's running means as they stand here, which may be changed."""
+        return self._engine.work.moments
 
     @property
     def moments(self) -> Array:

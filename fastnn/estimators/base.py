@@ -131,6 +131,22 @@ class MLPBase(CallbackSupportMixin, StochasticFit):
         rows = replace(checked.rows, chosen=chosen)
         return self._run(rows, checked.y, None, hooks, self.max_iter, incremental=False), checked
 
+    def encoded(self, X: Any, y: Any) -> tuple[Any, Array]:
+        """X and y, checked and encoded: what `score_encoded` takes, of all that are fitted to the same data.
+
+        y (n_samples,): raises ValueError for others, for one row, and for labels that are new.
+        """
+        X, y = self._features(X), np.asarray(y)
+        if y.ndim != 1 or len(y) < 2 or len(getattr(self, "classes_", y)) < 2:
+            raise ValueError(
+                f"y has shape {y.shape}; expected two numbers, or labels of two classes, at least"
+            )
+        return X, self._encode(y)[0]
+
+    def score_encoded(self, X: Any, Y: Array) -> float:
+        """`score` of what `encoded` gave."""
+        return self._score_outputs(Y, self._outputs(X), np.empty(0))
+
     def _prepare(
         self,
         X: Any,

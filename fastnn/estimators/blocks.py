@@ -17,7 +17,9 @@ class Blocks:
         self._blocks: list[tuple[int, Rows]] = []
         self._alike: dict[tuple[int, bytes], list[tuple[int, Rows]]] = {}
         self._n_rows = 0
-        self.firsts = [self._place(rows) for rows in given]
+        sets = list(given)
+        known = {number: self._place(rows) for number, rows in {id(rows): rows for rows in sets}.items()}
+        self.firsts = [known[id(rows)] for rows in sets]
 
     def _place(self, rows: Rows) -> int:
         # Most are told apart by their first row.

@@ -55,7 +55,7 @@ class Evaluation:
         outputs: Callable[[Any], Array],
         score: Callable[[Array, Array, Array], float],
     ) -> None:
-        self._estimator, self._cost, self._rows, self._labels = estimator, cost, rows, labels
+        self._estimator, self._cost, self.rows, self.labels = estimator, cost, rows, labels
         self._outputs, self._score = outputs, score
         self._scorer: Callable[..., float] | None = None
         if estimator.scoring not in (None, "loss"):
@@ -65,7 +65,7 @@ class Evaluation:
 
     def __call__(self) -> tuple[float, float]:
         """The loss and the score of the parameters as they are now; more is better for the score."""
-        rows = self._rows
+        rows = self.rows
         with np.errstate(all="ignore"):  # parameters that are no longer finite give a loss that says so
             outputs = self._outputs(rows.X)
             threshold = self._estimator.huber_threshold
@@ -79,5 +79,5 @@ class Evaluation:
     def _scored(self, scorer: Callable[..., float]) -> float:
         probe = copy.copy(self._estimator)
         probe.__dict__.pop("feature_names_in_", None)  # these rows are an array by now: no warning of that
-        weights = {"sample_weight": self._rows.weights} if self._rows.weights.size else {}
-        return float(scorer(probe, self._rows.X, self._labels, **weights))
+        weights = {"sample_weight": self.rows.weights} if self.rows.weights.size else {}
+        return float(scorer(probe, self.rows.X, self.labels, **weights))

@@ -24,10 +24,15 @@ class EpochHooks:
         self._functions = own if isinstance(own, list | tuple) else () if own is None else (own,)
         self._bar: Bar | None = None
         self._done = 0
-        self._data = {"X": X, "y": y, "metadata": None if weights is None else {"sample_weight": weights}}
+        self.data = X, y, weights
         self._root: Any = None
         self._epoch: Any = None
         self.wanted = bool(self._functions or estimator.progress or hasattr(estimator, "_skl_callbacks"))
+
+    @property
+    def _told(self) -> dict[str, Any]:
+        X, y, weights = self.data
+        return {"X": X, "y": y, "metadata": None if weights is None else {"sample_weight": weights}}
 
     def __enter__(self) -> EpochHooks:
         if self._estimator.progress:
@@ -35,7 +40,7 @@ class EpochHooks:
         start = getattr(self._estimator, "_init_callback_context", None)
         if start is not None:
             self._root = start(max_subtasks=self._n_epochs)
-            self._root.call_on_fit_task_begin(estimator=self._estimator, **self._data)
+            self._root.call_on_fit_task_begin(estimator=self._estimator, **self._told)
         return self
 
     def __exit__(
@@ -51,7 +56,7 @@ class EpochHooks:
         if self.wanted and self._root is not None and self._epoch is None:
             self._epoch = self._root.subcontext(task_name="epoch")
             self._epoch.call_on_fit_task_begin(
-                estimator=self._estimator, reconstruction_attributes={}, **self._data
+                estimator=self._estimator, reconstruction_attributes={}, **self._told
             )
 
     def end(self) -> bool:
@@ -70,6 +75,6 @@ class EpochHooks:
     def _call(self, context: Any) -> bool:
         return bool(
             context.call_on_fit_task_end(
-                estimator=self._estimator, reconstruction_attributes={}, **self._data
+                estimator=self._estimator, reconstruction_attributes={}, **self._told
             )
         )

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from fastnn.checks import Array
 from fastnn.estimators.blocks import Blocks
+from fastnn.estimators.shuffles import Shuffles
 from fastnn.estimators.stochastic import Stochastic
 from fastnn.fleet_plan import FleetPlan
-from fastnn.fleet_trainer import FleetTrainer
+from fastnn.fleet_trainer import FleetTrainer, fleet_trainer
 from fastnn.trainer import DivergenceError, Trainer
 
 # The rows' numbers of the epochs of all members that one call may have: 64 MiB of them.
@@ -30,8 +31,12 @@ def train_together(runs: Sequence[Stochastic]) -> list[Exception | None]:
     A member's numbers depend neither on the others nor on the number of threads.
     """
     fleets: dict[Any, list[int]] = defaultdict(list)
+    kinds: dict[int, Any] = {}  # twins have one table of layers
     for number, run in enumerate(runs):
-        fleets[_kind(run, number)].append(number)
+        table = id(run.plan.layers)
+        if table not in kinds or run.plan.sparse or run.plan.bfloat16:
+            kinds[table] = _kind(run, number)
+        fleets[kinds[table]].append(number)
     errors: dict[int, Exception] = {}
     for numbers in fleets.values():
         if len(numbers) == 1:
@@ -76,7 +81,7 @@ class Lockstep:
     def __init__(self, runs: dict[int, Stochastic], errors: dict[int, Exception]) -> None:
         self._runs, self._errors = runs, errors
         self._seats = list(runs)  # who is in the trainer; of those some may be through
-        self._going = list(runs)
+        self._going = dict.fromkeys(runs)
         self._known_spans: dict[int, NDArray[np.int64]] = {}
         first = next(iter(runs.values()))
         plans = [run.plan for run in runs.values()]
@@ -90,7 +95,8 @@ class Lockstep:
             betas=[plan.settings.optimizer.betas for plan in plans],
             keeps=[plan.layers["keep"] for plan in plans],
         )  # fmt: skip
-        self._trainer = FleetTrainer(plan, np.stack([run.params for run in runs.values()]))
+        params = np.stack([run.params for run in runs.values()])
+        self._trainer: FleetTrainer = fleet_trainer(plan, params)
         if any(run.solver.moments is not None for run in runs.values()):
             shape = plan.n_moments, plan.n_params
             moments = [
@@ -104,11 +110,13 @@ class Lockstep:
         self._share_orders()
         with ExitStack() as stack:
             for number in self._seats:
-                self._try(number, lambda run: stack.enter_context(run.hooks))
-            while self._leave():
+                if self._runs[number].hooks.wanted:
+                    self._try(number, lambda run: stack.enter_context(run.hooks))
+            while most := self._leave():
                 for number in self._going:
-                    self._try(number, lambda run: run.begin())
-                self._epochs(min(self._runs[number].undecided() for number in self._going))
+                    if self._runs[number].hooks.wanted:
+                        self._try(number, lambda run: run.begin())
+                self._epochs(most)
         self._settle(self._seats)
 
     def _try(self, number: int, work: Callable[[Stochastic], Any]) -> bool:
@@ -116,24 +124,27 @@ class Lockstep:
 
     def _share_orders(self) -> None:
         """Who would draw the same orders as another takes his."""
-        known: dict[bytes, Any] = {}
+        known: dict[bytes, Shuffles] = {}
+        given = {id(run.shuffles): run.shuffles for run in self._runs.values()}
+        shared = {key: known.setdefault(one.source, one) for key, one in given.items()}
         for run in self._runs.values():
-            run.shuffles = known.setdefault(run.shuffles.source, run.shuffles)
+            run.shuffles = shared[id(run.shuffles)]
 
-    def _leave(self) -> bool:
-        """Whether anybody is left when those are gone who are through, or failed."""
-        staying = [
-            number for number in self._going if number not in self._errors and self._runs[number].undecided()
-        ]
+    def _leave(self) -> int:
+        """How many epochs those want at least who are left when those are gone who are through, or failed."""
+        wanted = {
+            number: self._runs[number].undecided() for number in self._going if number not in self._errors
+        }
+        staying = [number for number, epochs in wanted.items() if epochs]
         if len(staying) < len(self._going):
             places = {number: place for place, number in enumerate(self._seats)}
-            self._trainer.freeze([places[number] for number in self._going if number not in staying])
-            self._going = staying
+            self._trainer.freeze([places[number] for number in self._going if not wanted.get(number)])
+            self._going = dict.fromkeys(staying)
             if staying and len(staying) <= PACKED_SHARE * len(self._seats):
-                self._settle([number for number in self._seats if number not in staying])
-                self._trainer.keep([places[number] for number in staying])
+                self._settle([number for number in self._seats if number not in self._going])
+                self._trainer = self._trainer.keep([places[number] for number in staying])
                 self._seats, self._known_spans = list(staying), {}
-        return bool(self._going)
+        return min((wanted[number] for number in staying), default=0)
 
     def _settle(self, numbers: Sequence[int]) -> None:
         """Leave the running means with these, who are through or go on elsewhere."""
@@ -144,7 +155,7 @@ class Lockstep:
     def _epochs(self, most: int) -> None:
         """So many epochs of all, or fewer."""
         runs = [self._runs[number] for number in self._seats]
-        n_rows = max(len(run.shuffles) for run in runs)
+        n_rows = max(run.n_rows for run in runs)
         n_steps = -(-n_rows // self._batch)
         fitting = min(self._trainer.next_slice() // n_steps, MOST_POSITIONS // (n_rows * len(runs)))
         count = max(1, min(most, fitting))
@@ -159,13 +170,14 @@ class Lockstep:
         costs = self._trainer.train(*self._data, orders, *steps)
         sizes = (spans[..., 1] - spans[..., 0])[..., None]
         told = costs.reshape(count, n_steps, -1, 2).transpose(2, 0, 1, 3)
-        sums = np.where(sizes > 0, told * sizes, 0).sum(axis=2)
-        diverged = self._trainer.diverged | ~np.isfinite(self._trainer.params).all(axis=1)
+        rows = np.array([run.n_rows for run in runs])[:, None, None]
+        means = np.where(sizes > 0, told * sizes, 0).sum(axis=2) / rows
+        diverged = self._trainer.diverged
         for place, (number, run) in enumerate(zip(self._seats, runs, strict=True)):
             if number in self._going and number not in self._errors:
                 run.params[:] = self._trainer.params[place]
                 try:
-                    self._note(run, sums[place] / len(run.shuffles), bool(diverged[place]))
+                    self._note(run, means[place], bool(diverged[place]))
                 except Exception as error:
                     self._errors[number] = error
 
@@ -178,7 +190,7 @@ class Lockstep:
             if number in self._going and key not in known:
                 order = np.zeros((count, n_rows), np.int64)
                 try:
-                    order[:, : len(run.shuffles)] = run.order(run.rows, 0, count) + first
+                    order[:, : run.n_rows] = run.order(run.rows, 0, count) + first
                 except Exception as error:
                     self._errors[number] = error
                 known[key] = len(orders)
@@ -189,7 +201,7 @@ class Lockstep:
     def _spans(self, count: int, n_rows: int, n_steps: int) -> NDArray[np.int64]:
         """The batches (n_members, count, n_steps, 2); an epoch has n_rows positions."""
         if count not in self._known_spans:
-            rows = np.array([len(self._runs[number].shuffles) for number in self._seats])[:, None, None]
+            rows = np.array([self._runs[number].n_rows for number in self._seats])[:, None, None]
             starts = np.minimum(np.arange(0, n_steps * self._batch, self._batch), rows)
             spans = np.stack([starts, np.minimum(starts + self._batch, rows)], axis=-1)
             self._known_spans[count] = spans + n_rows * np.arange(count)[:, None, None]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from numbers import Integral, Real
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -54,8 +55,15 @@ CONSTRAINTS: dict[str, list[Any]] = {
 }
 
 
+# Estimators that differ in these alone begin alike: they speak of each step's update, or of the last epoch.
+NUMBERS = (
+    "alpha", "learning_rate", "learning_rate_init", "power_t", "beta_1", "beta_2", "epsilon", "weight_decay",
+    "tol", "n_iter_no_change", "max_iter",
+)  # fmt: skip
+
 # Values of these types were good once and are good again; of a list or a tuple only the type is looked at.
 PLAIN, LISTS = (str, int, float, bool, type(None), np.float64, np.int64), (list, tuple)
+KNOWN = {*PLAIN, *LISTS}
 MOST_REMEMBERED = 1000
 _good: set[tuple[Any, ...]] = set()
 
@@ -109,12 +117,11 @@ class Hyperparameters(BaseEstimator):
 
     def _validate_params(self) -> None:
         """scikit-learn's check, once for the same values: it takes as long as some epochs over 50 rows."""
-        values = [getattr(self, name) for name in self._parameter_constraints]
-        kinds = list(map(type, values))
-        if not all(kind in PLAIN or kind in LISTS for kind in kinds):
+        values = attrgetter(*self._parameter_constraints)(self)
+        kinds = tuple(map(type, values))
+        if not KNOWN.issuperset(kinds):
             return super()._validate_params()
-        plain = (None if kind in LISTS else value for value, kind in zip(values, kinds, strict=True))
-        key = (type(self), *kinds, *plain)
+        key = type(self), kinds, tuple([None if type(value) in LISTS else value for value in values])
         if key not in _good:
             super()._validate_params()
             if len(_good) == MOST_REMEMBERED:

@@ -58,6 +58,13 @@ class FlatParameters:
         flat.fill(weights, biases)
         return flat
 
+    def copy(self) -> FlatParameters:
+        """The same values in a vector of its own."""
+        other = object.__new__(FlatParameters)
+        vars(other).update(vars(self), vector=self.vector.copy())
+        other.coefs, other.intercepts = layout.parameter_views(other.vector, self._table)
+        return other
+
     def fill(self, coefs: Sequence[Array] | None, intercepts: Sequence[Array] | None) -> None:
         """Copy these values, where given, into the vector."""
         for views, values in ((self.coefs, coefs), (self.intercepts, intercepts)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import Any
 
@@ -30,10 +31,10 @@ class Solver:
         self.steps = 0
         self.moments: Array | None = None
 
-    def rates(self, samples_seen: NDArray[np.int64], per_epoch: int) -> NDArray[np.float64]:
-        """Rate, epsilon and weight decay of each step (n_steps, 3) of the epochs to come.
+    def rates(self, samples_seen: int, n_rows: int, count: int, per_epoch: int) -> NDArray[np.float64]:
+        """Rate, epsilon and weight decay of each step (count * per_epoch, 3) of the next `count` epochs.
 
-        samples_seen (n_epochs,): before each of these epochs.
+        samples_seen: before them; n_rows: of each.
         """
         raise NotImplementedError
 
@@ -46,6 +47,10 @@ class Solver:
         return True, "Stopping."
 
 
+# Many networks that are trained at once ask for the same.
+rule = lru_cache(maxsize=16)(Rule)
+
+
 class SGDSolver(Solver):
     """Plain steps, or with momentum; the rate changes from epoch to epoch as `schedule` says."""
 
@@ -54,16 +59,16 @@ class SGDSolver(Solver):
         self.schedule, self.power = estimator.learning_rate, estimator.power_t
         momentum = float(estimator.momentum)
         name = ("nesterov" if estimator.nesterovs_momentum else "momentum") if momentum else "sgd"
-        self.optimizer = Rule(name=name, decay_rates=(momentum, 0.0))
+        self.optimizer = rule(name=name, decay_rates=(momentum, 0.0))
 
     def _rate_after(self, samples_seen: Any) -> Any:
         return float(self.learning_rate_init) / (samples_seen + 1) ** self.power
 
-    def rates(self, samples_seen: NDArray[np.int64], per_epoch: int) -> NDArray[np.float64]:
-        result = np.zeros((samples_seen.size * per_epoch, 3))
+    def rates(self, samples_seen: int, n_rows: int, count: int, per_epoch: int) -> NDArray[np.float64]:
+        result = np.zeros((count * per_epoch, 3))
         result[:, 0] = self.learning_rate
-        if self.schedule == "invscaling" and samples_seen.size > 1:
-            later = self._rate_after(samples_seen[1:].astype(np.float64))
+        if self.schedule == "invscaling" and count > 1:
+            later = self._rate_after(samples_seen + np.arange(1.0, count) * n_rows)
             result[per_epoch:, 0] = np.repeat(later, per_epoch)
         return result
 
@@ -98,10 +103,10 @@ class AdamSolver(Solver):
         self.beta_1, self.beta_2 = float(estimator.beta_1), float(estimator.beta_2)
         self.epsilon = float(estimator.epsilon)
         self.weight_decay = float(estimator.weight_decay) if estimator.solver == "adamw" else 0.0
-        self.optimizer = Rule(name="adam", decay_rates=(self.beta_1, self.beta_2))
+        self.optimizer = rule(name="adam", decay_rates=(self.beta_1, self.beta_2))
 
-    def rates(self, samples_seen: NDArray[np.int64], per_epoch: int) -> NDArray[np.float64]:
-        first, n_steps = self.steps + 1.0, samples_seen.size * per_epoch
+    def rates(self, samples_seen: int, n_rows: int, count: int, per_epoch: int) -> NDArray[np.float64]:
+        first, n_steps = self.steps + 1.0, count * per_epoch
         result = np.empty((n_steps, 3))
         corrections = _corrections(first, n_steps, self.beta_1, self.beta_2)
         result[:, 0] = self.learning_rate_init * corrections
@@ -111,7 +116,7 @@ class AdamSolver(Solver):
 
     def end_epoch(self, samples_seen: int, steps: int) -> None:
         self.steps = steps
-        correction = np.sqrt(1 - self.beta_2**steps) / (1 - self.beta_1**steps)
+        correction = math.sqrt(1 - self.beta_2**steps) / (1 - self.beta_1**steps)
         self.learning_rate = float(self.learning_rate_init * correction)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import warnings
 from typing import Any
 
@@ -16,7 +15,7 @@ from fastnn.epochs import Epochs
 from fastnn.estimators.evaluation import Evaluation
 from fastnn.estimators.hooks import EpochHooks
 from fastnn.estimators.shuffles import Shuffles
-from fastnn.estimators.solvers import Solver, from_plain, to_plain
+from fastnn.estimators.solvers import Solver
 from fastnn.plan import Plan
 from fastnn.trainer import DivergenceError, Trainer
 
@@ -64,6 +63,7 @@ class Stochastic(Epochs):
         self.estimator, self.evaluation, self.hooks = estimator, evaluation, hooks
         self.solver, self.stale, self.max_epochs = solver, stale, max_epochs
         self.shuffles, self.rows, self._outputs = shuffles, rows, outputs
+        self.n_rows = len(shuffles)
         self.stopped = False
         fresh = estimator.early_stopping and not estimator.loss_curve_
         self.best: Array | None = params.copy() if fresh else None
@@ -79,17 +79,19 @@ class Stochastic(Epochs):
             self.solver.moments = trainer.moments
 
     def state(self) -> dict[str, Any]:
-        """All that `go_on` needs in order to go on later, or elsewhere, with another run of the same data."""
-        record = {
-            name: copy.copy(vars(self.estimator)[name]) for name in RECORD if hasattr(self.estimator, name)
-        }
+        """All that `go_on` needs in order to go on later, or elsewhere, with another run of the same data.
+
+        This run goes on no more: it is not copied.
+        """
+        about = vars(self.estimator)
+        record = {name: about[name] for name in RECORD if name in about}
         own = {name: getattr(self, name) for name in ("stale", "best", "stopped", "shuffles")}
-        return {"params": self.params.copy(), "solver": to_plain(self.solver), "record": record, "own": own}
+        return {"params": self.params.copy(), "solver": vars(self.solver), "record": record, "own": own}
 
     def go_on(self, state: dict[str, Any]) -> None:
         """Take up what another run of the same estimator and data has left."""
         self.params[:] = state["params"]
-        vars(self.solver).update(vars(from_plain(state["solver"])))
+        vars(self.solver).update(state["solver"])
         vars(self.estimator).update(state["record"])
         vars(self).update(state["own"])
 
@@ -133,7 +135,7 @@ class Stochastic(Epochs):
             )
 
     def rates(self, n_steps: int, count: int) -> NDArray[np.float64]:
-        return self.solver.rates(self.estimator.t_ + np.arange(count) * len(self.shuffles), n_steps)
+        return self.solver.rates(self.estimator.t_, self.n_rows, count, n_steps)
 
     def diverged(self, error: DivergenceError) -> None:
         """The loss is NaN. As in scikit-learn, an infinite one is kept: what counts are finite parameters."""
@@ -159,7 +161,7 @@ class Stochastic(Epochs):
         """Write down what an epoch brought; whether the rules say that it was the last."""
         estimator, solver = self.estimator, self.solver
         estimator.n_iter_ += 1
-        estimator.t_ += len(self.shuffles)
+        estimator.t_ += self.n_rows
         estimator.loss_ = loss
         estimator.loss_curve_.append(loss)
         if estimator.verbose:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from sklearn import get_config
 from sklearn.model_selection import train_test_split
 
 from fastnn.checks import Array
@@ -112,9 +114,10 @@ class StochasticFit(FittedNetwork, Hyperparameters):
             held = rows.take(others), labels[others]
         if held is None:
             return order, None
-        held_out, held_labels = held
-        judge = Evaluation(self, self._cost, held_out, held_labels, self._outputs, self._score_outputs)
-        return order, judge
+        return order, self._judge(*held)
+
+    def _judge(self, rows: Rows, labels: Any) -> Evaluation:
+        return Evaluation(self, self._cost, rows, labels, self._outputs, self._score_outputs)
 
     def _run(
         self, rows: Rows, labels: Any, held: Any, hooks: EpochHooks, max_epochs: int, incremental: bool
@@ -134,6 +137,26 @@ class StochasticFit(FittedNetwork, Hyperparameters):
         return Stochastic(
             self, plan, vector, solver, stale, shuffles, rows, evaluation, hooks, self._n_terms(),
             max_epochs,
+        )  # fmt: skip
+
+    def begin_twin(self, run: Stochastic, numbers: Mapping[str, Any]) -> Stochastic:
+        """`run`, which `begin_fit` has begun here, for an estimator that differs in these of NUMBERS alone.
+
+        What both would check, draw and decide is there already. Of `run` none is trained yet, or it and its
+        twin go on from what others have left.
+        """
+        twin = object.__new__(type(self))
+        twin.__dict__.update(vars(self), **numbers)
+        if not get_config()["skip_parameter_validation"]:
+            twin._validate_params()
+        twin._link(self._flat.copy())
+        twin._start_record()
+        twin._optimizer = solver = new_solver(twin)
+        plan = run.plan.twin(float(twin.alpha), solver.optimizer)
+        judge = None if run.evaluation is None else twin._judge(run.evaluation.rows, run.evaluation.labels)
+        return Stochastic(
+            twin, plan, twin._flat.vector, solver, 0, run.shuffles, run.rows, judge,
+            EpochHooks(twin, *run.hooks.data, twin.max_iter), twin._n_terms(), twin.max_iter,
         )  # fmt: skip
 
     def end_fit(self, run: Stochastic) -> None:

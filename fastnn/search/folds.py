@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from traceback import format_exception
 from typing import Any
 
+import numpy as np
 from sklearn.base import clone
-from sklearn.metrics._scorer import _MultimetricScorer
+from sklearn.metrics._scorer import _MultimetricScorer, _PassthroughScorer
 from sklearn.model_selection._validation import _score
 from sklearn.pipeline import Pipeline
 from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.validation import _check_method_params, _num_samples
 
 from fastnn.checks import Array
+from fastnn.estimators.base import MLPBase
 from fastnn.estimators.lockstep import train_together
+from fastnn.estimators.options import NUMBERS
 from fastnn.estimators.stochastic import Stochastic
 from fastnn.search.members import Member, network_of
 
@@ -47,27 +51,64 @@ class Fold:
         self.test_params = _check_method_params(X, score_params, indices=test)
         self._transformed: dict[str, tuple[list[Any], Any]] = {}
         self._checked: dict[tuple[str, str], Any] = {}
+        self._begun: dict[tuple[str, str, bool], Stochastic] = {}  # the first of those that are alike
+        self._encoded: dict[tuple[str, str], tuple[Any, Array] | None] = {}  # their test rows
 
     def begin(self, member: Member) -> tuple[Any, Stochastic]:
         """A copy of a member's estimator, fitted but for the network at its end, and that one's run."""
-        (X, y), estimator = self.train, clone(member.estimator)
-        if isinstance(estimator, Pipeline) and len(estimator.steps) > 1:
-            if member.prefix not in self._transformed:
-                before = Pipeline(estimator.steps[:-1], memory=estimator.memory)
-                X = before.fit_transform(X, y)
-                self._transformed[member.prefix] = before.steps, X
-            steps, X = self._transformed[member.prefix]
-            estimator.steps = [*steps, estimator.steps[-1]]
-        network = network_of(estimator)
-        alike = (
-            member.prefix,
-            repr([getattr(network, name, None) for name in ("loss", "quantile", "class_weight")]),
-        )
-        checked = self._checked.get(alike)
-        run, self._checked[alike] = network.begin_fit(X, y, self.weights, checked=checked)
+        estimator, run = member.estimator, self._run(member, *self.train)
         if member.state is not None:
             run.go_on(member.state)
+        if not isinstance(estimator, Pipeline):
+            return run.estimator, run
+        steps, last = self._transformed[member.prefix][0], estimator.steps[-1][0]
+        estimator = copy.copy(estimator)
+        estimator.steps = [*steps, (last, run.estimator)]
         return estimator, run
+
+    def _run(self, member: Member, X: Any, y: Any) -> Stochastic:
+        network = network_of(member.estimator)
+        alike = member.prefix, member.alike, member.state is None
+        if alike in self._begun:
+            first = self._begun[alike]
+            twin: Stochastic = first.estimator.begin_twin(first, {x: getattr(network, x) for x in NUMBERS})
+            return twin
+        if isinstance(member.estimator, Pipeline):
+            X = self._before(member.prefix, member.estimator, X, y)
+        targets = repr([getattr(network, name, None) for name in ("loss", "quantile", "class_weight")])
+        checked = self._checked.get((member.prefix, targets))
+        run, checked = clone(network).begin_fit(X, y, self.weights, checked=checked)
+        self._checked[member.prefix, targets] = checked
+        if member.alike:
+            self._begun[alike] = run
+        return run
+
+    def score(self, member: Member, network: MLPBase) -> float | None:
+        """What the estimator's own `score` gives; None where it has to say so itself.
+
+        What those that are alike look at alike, is looked at once.
+        """
+        alike = member.prefix, member.alike
+        if not member.alike or self.test_params:
+            return None
+        if alike not in self._encoded:
+            X, y = self.test
+            steps, _ = self._transformed.get(member.prefix, ([], None))
+            try:
+                self._encoded[alike] = network.encoded(Pipeline(steps).transform(X) if steps else X, y)
+            except Exception:  # whatever it is, scikit-learn's way of scoring finds it, too, and says so
+                self._encoded[alike] = None
+        encoded = self._encoded[alike]
+        score = np.nan if encoded is None else network.score_encoded(*encoded)
+        return score if np.isfinite(score) else None
+
+    def _before(self, prefix: str, estimator: Pipeline, X: Any, y: Any) -> Any:
+        """What the steps before the network make of X: they are fitted once."""
+        if prefix not in self._transformed:
+            steps = clone(estimator).steps[:-1]
+            X = Pipeline(steps, memory=estimator.memory).fit_transform(X, y) if steps else X
+            self._transformed[prefix] = steps, X
+        return self._transformed[prefix][1]
 
 
 def fit_and_score(
@@ -112,7 +153,7 @@ def fit_and_score(
         if number in errors:
             result = _failed(errors[number], task, member)
         else:
-            result = _scored(begun[number][0], folds[member.split], task)
+            result = _scored(member, begun[number][0], folds[member.split], task)
         answers.append(({**result, "fit_time": seconds}, states.get(number)))
     return answers
 
@@ -130,11 +171,16 @@ def _failed(error: Exception, task: Task, member: Member) -> dict[str, Any]:
     }
 
 
-def _scored(estimator: Any, fold: Fold, task: Task) -> dict[str, Any]:
+def _scored(member: Member, estimator: Any, fold: Fold, task: Task) -> dict[str, Any]:
     started, error_score = time.perf_counter(), task.error_score
+    scores: Any = None
+    if isinstance(task.scorer, _PassthroughScorer):
+        scores = fold.score(member, network_of(estimator))
+    if scores is None:
+        scores = _score(estimator, *fold.test, task.scorer, fold.test_params, error_score)
     result = {
         "fit_error": None,
-        "test_scores": _score(estimator, *fold.test, task.scorer, fold.test_params, error_score),
+        "test_scores": scores,
         "score_time": time.perf_counter() - started,
         "n_test_samples": _num_samples(fold.test[0]),
     }

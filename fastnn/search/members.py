@@ -13,6 +13,7 @@ from sklearn.pipeline import Pipeline
 
 from fastnn.estimators import MLPClassifier, MLPRegressor
 from fastnn.estimators.base import MLPBase
+from fastnn.estimators.options import LISTS, NUMBERS, PLAIN
 from fastnn.estimators.solvers import STOCHASTIC
 
 OURS = (MLPClassifier, MLPRegressor)
@@ -26,8 +27,9 @@ SHAPE = ("hidden_layer_sizes", "activation", "batch_size", "solver", "loss", "n_
 class Member:
     """A candidate on a fold; estimator: not fitted, with the candidate's parameters.
 
-    prefix, kind: equal where the steps before the network are, and where networks may be of one fleet; state:
-    where an earlier rung has left the training.
+    prefix, kind: equal where the steps before the network are, and where networks may be of one fleet; alike:
+    of networks that draw the same and differ in NUMBERS alone, empty of who is like nobody; state: where an
+    earlier rung has left the training.
     """
 
     candidate: int
@@ -35,6 +37,7 @@ class Member:
     estimator: Any
     prefix: str = ""
     kind: str = ""
+    alike: str = ""
     state: dict[str, Any] | None = field(default=None, repr=False)
 
 
@@ -71,7 +74,18 @@ def members_of(candidate: int, estimator: Any, n_splits: int) -> list[Member]:
         except Exception:  # what cannot be pickled is like nothing else
             prefix = f"of candidate {candidate}"
     kind = repr([getattr(network, name, None) for name in SHAPE])
-    return [Member(candidate, split, estimator, prefix, kind) for split in range(n_splits)]
+    own = prefix, kind, _alike(network)
+    return [Member(candidate, split, estimator, *own) for split in range(n_splits)]
+
+
+def _alike(network: MLPBase) -> str:
+    others = {name: x for name, x in network.get_params(deep=False).items() if name not in NUMBERS}
+    seeded = network.random_state is not None
+    return repr((type(network), others)) if seeded and all(map(_is_plain, others.values())) else ""
+
+
+def _is_plain(value: Any) -> bool:
+    return type(value) in PLAIN or (type(value) in LISTS and all(map(_is_plain, value)))
 
 
 def pieces(members: Sequence[Member], n_jobs: int) -> list[list[Member]]:

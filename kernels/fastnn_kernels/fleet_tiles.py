@@ -13,8 +13,16 @@ from fastnn_kernels.leaves import leaf
 from fastnn_kernels.simd import REGISTERS
 
 _I64 = ir.IntType(64)
-# Columns of a tile -> its numbers of rows: sums, a row's vectors and one more must fit the registers.
-SHAPES = {4: (6, 2, 1), 1: (12, 4, 1)} if REGISTERS == 32 else {2: (4, 2, 1), 1: (8, 1)}
+
+
+def tile_shapes(registers):
+    """Columns of a tile -> its numbers of rows: sums, a row's vectors and one more must fit the registers."""
+    if registers == 32:
+        return {4: (6, 2, 1), 1: (12, 4, 1)}
+    return {3: (4, 2, 1), 2: (4, 2, 1), 1: (8, 1)}
+
+
+SHAPES = tile_shapes(REGISTERS)
 
 
 @emitted

@@ -47,8 +47,7 @@ def n_units(layers):
 def parameter_views(vector, layers):
     """The weights [(n_in, n_out), ...] and biases [(n_out,), ...] as views of a flat vector."""
     weights, biases = [], []
-    for layer in layers:
-        start, end, n_out = int(layer["weights"]), int(layer["biases"]), int(layer["n_out"])
+    for start, end, n_out in zip(*(layers[x].tolist() for x in ("weights", "biases", "n_out")), strict=True):
         weights.append(vector[start:end].reshape(-1, n_out))
         biases.append(vector[end : end + n_out])
     return weights, biases

@@ -256,9 +256,9 @@ def test_progress_and_interrupts(capsys, monkeypatch):
     fleet = Fleet(3, [4, 5, 1], seed=0)
     fleet.fit(X, y, epochs=2, progress=True)
     assert "epoch 2/2" in capsys.readouterr().err
-    from fastnn.fleet_trainer import FleetTrainer
+    from fastnn.fleet_lanes import LanesTrainer
 
-    plain, calls = FleetTrainer.train, []
+    plain, calls = LanesTrainer.train, []
 
     def interrupted(*arguments):
         calls.append(plain(*arguments))
@@ -266,7 +266,7 @@ def test_progress_and_interrupts(capsys, monkeypatch):
             signal.raise_signal(signal.SIGINT)
         return calls[-1]
 
-    monkeypatch.setattr(FleetTrainer, "train", interrupted)
+    monkeypatch.setattr(LanesTrainer, "train", interrupted)
     with pytest.warns(UserWarning, match="interrupted in epoch 2; the parameters of the last"):
         history = fleet.fit(X, y, epochs=9, validation_data=(X, y))
     assert len(history) == 1 and history.stopped == "interrupted in epoch 2"

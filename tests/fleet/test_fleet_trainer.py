@@ -1,11 +1,17 @@
 """The engine of fleets: each member as a network by itself; no member knows of the others."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from cases import DTYPES, PAIRS
 from fastnn import SGD, Adam, AdamW
+from fastnn.fleet_lanes import LanesTrainer
+from fastnn.fleet_members import MembersTrainer
+from fastnn.fleet_plan import lanes_pay
 from fastnn_kernels.activations import ACTIVATIONS
+from fastnn_kernels.machine import Machine
 from fleet_cases import close, data, networks, orders, spans, train, trainer_of
 
 both = pytest.mark.parametrize("dtype", DTYPES)
@@ -101,7 +107,7 @@ def test_large_members_are_trained_one_after_another(dtype):
     assert trainer.diverged.tolist() == [False, True, False] == (~trainer.active).tolist()
     trainer.restore(state)
     trainer.freeze([0])
-    trainer.keep([0, 2])
+    trainer = trainer.keep([0, 2])
     costs = trainer.train(X, Y, np.empty(0, dtype), own[[0, 2]], steps[half:], rates[half:, :, [0, 2]])
     np.testing.assert_array_equal(trainer.params[1], expected[2])
     assert np.isnan(costs[:, 0]).all() and trainer.steps_done.tolist() == [half, 2 * half]
@@ -180,7 +186,7 @@ def test_who_is_kept_goes_on_as_if_nothing_had_happened(dtype):
     assert trainer.steps_done[[0, 1]].tolist() == [half, len(steps)]
     trainer.restore(state)
     np.testing.assert_array_equal(trainer.params, before)
-    trainer.keep(kept)
+    trainer = trainer.keep(kept)
     trainer.train(X, Y, np.empty(0, dtype), own[kept], steps[half:], rates[half:])
     np.testing.assert_array_equal(trainer.params, expected[kept])
     assert trainer.plan.n_members == 3 and trainer.moments.shape == (3, 2, trainer.params.shape[1])
@@ -226,3 +232,42 @@ def test_clipped_costs_and_l2_by_batch_are_the_estimators():
             told = alone.train(X, Y, np.empty(0), own, steps, rates)
             np.testing.assert_allclose(costs[:, k], told, rtol=1e-9)
             close(trainer.params[k], net.params)
+
+
+AVX2 = Machine(l1=32 << 10, l2=512 << 10, l3=16 << 20, vector_bytes=32, registers=16)
+AVX512 = Machine(l1=48 << 10, l2=2 << 20, l3=32 << 20, vector_bytes=64, registers=32)
+NEON = Machine(l1=64 << 10, l2=1 << 20, l3=8 << 20, vector_bytes=16, registers=32)
+
+
+def test_what_stands_in_lanes_follows_from_the_machine():
+    for here in (AVX2, AVX512, NEON):
+        for batch in (8, 32, 200, 1024):
+            for itemsize in (4, 8):
+                assert lanes_pay([2, 4, 1], batch, itemsize, here)
+                assert not lanes_pay([784, 512, 10], batch, itemsize, here)
+    assert lanes_pay([30, 32, 1], 32, 4, AVX2) and not lanes_pay([64, 64, 1], 32, 4, AVX2)
+    assert lanes_pay([64, 64, 64, 1], 32, 4, AVX512) and not lanes_pay([64, 64, 64, 1], 32, 4, AVX2)
+    # Few registers, or a group that has left the second-level cache.
+    assert not lanes_pay([64, 64, 64, 1], 32, 4, replace(AVX512, registers=16))
+    assert not lanes_pay([64, 64, 64, 1], 32, 4, replace(AVX512, l2=256 << 10))
+
+
+@both
+def test_both_ways_come_to_the_same(dtype):
+    """Whichever the machine chooses: members of plans that are alike, and not, and who is kept."""
+    X, Y = data("softmax_cross_entropy", 50, 6, 3, dtype)
+    nets = networks(5, [6, 9, 3], output="softmax", dtype=dtype)
+    l2 = [0.0, 0.1, 0.1, 0.0, 0.1]
+    own, steps = orders(range(5), [np.arange(50)] * 5, 4), spans(50, 16, 4)
+    rates, half, results = Adam().corrected(np.arange(len(steps)), 4), len(steps) // 2, []
+    for kind in (LanesTrainer, MembersTrainer):
+        some = trainer_of(nets, Adam(), 16, Y.shape[1], l2=l2)
+        trainer = kind(some.plan, some.params.copy())
+        costs = [trainer.train(X, Y, np.empty(0, dtype), own, steps[:half], rates[:half])]
+        trainer = trainer.keep([3, 1])
+        again = kind(trainer.plan, trainer.params.copy())
+        again.go_on(trainer.moments, trainer.steps_done)
+        costs.append(again.train(X, Y, np.empty(0, dtype), own[[3, 1]], steps[half:], rates[half:]))
+        results.append((again.params, again.moments, *(told.astype(dtype) for told in costs)))
+    for found, expected in zip(*results, strict=True):
+        close(found, expected)

@@ -16,6 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from estimator_cases import TARGETS, data, pair
 from fastnn import MLPClassifier, MLPRegressor
 from fastnn.search import FleetSearchCV
+from search_cases import assert_equal_results, both
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 GRID = {"alpha": [1e-4, 0.1], "learning_rate_init": [0.003, 0.02, 0.05]}
@@ -40,26 +41,6 @@ class Counting(StandardScaler):
 
 def small(targets, **options):
     return pair(targets, hidden_layer_sizes=(7,), max_iter=25, batch_size=16, tol=1e-3, **options)
-
-
-def both(network, grid, X, y, cv=3, **options):
-    """Fitted searches: scikit-learn's and ours."""
-    return [kind(network, grid, cv=cv, **options).fit(X, y) for kind in (GridSearchCV, FleetSearchCV)]
-
-
-def assert_equal_results(expected, ours, tolerance=1e-6):
-    assert expected.cv_results_.keys() == ours.cv_results_.keys()
-    for name, values in expected.cv_results_.items():
-        if "time" in name:
-            continue
-        if values is expected.cv_results_["params"] or values.dtype.kind == "O":
-            assert list(values) == list(ours.cv_results_[name]), name
-        elif name.startswith("rank"):
-            assert values.dtype == ours.cv_results_[name].dtype
-        else:
-            np.testing.assert_allclose(values, ours.cv_results_[name], rtol=0, atol=tolerance, err_msg=name)
-    for name in ("best_score_", "best_params_", "best_index_", "n_splits_", "multimetric_"):
-        assert hasattr(expected, name) == hasattr(ours, name), name
 
 
 @pytest.mark.parametrize(

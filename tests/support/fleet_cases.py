@@ -5,7 +5,7 @@ import numpy as np
 from cases import targets
 from fastnn import Network
 from fastnn.fleet_plan import FleetPlan
-from fastnn.fleet_trainer import FleetTrainer
+from fastnn.fleet_trainer import fleet_trainer
 from fastnn.plan import Settings
 
 
@@ -49,7 +49,7 @@ def trainer_of(nets, optimizer, batch, n_targets, *, weighted=False, l2=None, be
         net.layers, net.dtype, net.cost, n_targets, weighted, shared, [mask_seed(net) for net in nets],
         l2=l2, betas=betas, keeps=keeps,
     )  # fmt: skip
-    return FleetTrainer(plan, np.stack([net.params for net in nets]))
+    return fleet_trainer(plan, np.stack([net.params for net in nets]))
 
 
 def train(nets, X, Y, optimizer, batch, epochs, **options):
