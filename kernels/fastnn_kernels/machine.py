@@ -75,13 +75,13 @@ def machine():
 
 
 def chunk_rows(sizes, itemsize, found=None):
-    """Rows that a worker carries through all layers at once, a multiple of 8 of at least 64; found: a Machine.
+    """Rows that a worker carries through all layers at once, a multiple of 8 of at least 64.
 
     The largest number whose activations and deltas at the widest layer fill at most half of the second-level
     cache: rows * (n_in + n_out) * itemsize <= l2 / 2. The other half is for its weights. Where they do not
     fit, each chunk brings them in from the third level, in bursts that nothing hides, while rows come from
     there at leisure: then rows may fill a sixteenth of that. 256-1024-1024-16, 256 rows at once instead of
-    64, on Zen 3: 7% less time a step, of 1,024 rows 7%; with all 1,024 at once 3%.
+    64, on Zen 3: 7% less time a step, of 1,024 rows 7%; with all 1,024 at once 3%. found: a Machine.
     """
     found = found or machine()
     n_in, n_out = max(zip(sizes, sizes[1:], strict=False), key=sum)
