@@ -15,7 +15,7 @@ from fastnn.trainer import DivergenceError, Trainer
 
 # Who presses Ctrl-C again so soon wants more than the end of one training among many.
 AGAIN_SECONDS = 1.0
-# Before and after a group of epochs all parameters are copied and looked at: 4 to 12% of the 50 ms of a slice.
+# Before and after a group of epochs all parameters are copied and looked at: 4 to 12% of a slice's 50 ms.
 # So a group is as long as some slices, unless its orders had more numbers than stay in cache.
 GROUP_SLICES, GROUP_NUMBERS = 4, 1 << 17
 
