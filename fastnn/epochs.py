@@ -16,6 +16,9 @@ from fastnn.trainer import DivergenceError, Trainer
 
 # Who presses Ctrl-C again so soon wants more than the end of one training among many.
 AGAIN_SECONDS = 1.0
+# Before and after a group of epochs all parameters are copied and looked at: 4 to 12% of a slice's 50 ms.
+# So a group is as long as some slices, unless its orders had more numbers than stay in cache.
+GROUP_SLICES, GROUP_NUMBERS = 4, 1 << 17
 
 
 # In a thread that is not told of a Ctrl-C: what another thread sets when its trainings are to end.
@@ -86,12 +89,14 @@ class Epochs:
         raise NotImplementedError
 
     def drive(self) -> None:
-        """Epochs until `undecided` says that it is enough: as many at once as a slice has time for."""
+        """Epochs until `undecided` says that it is enough: as many at once as some slices have time for."""
         try:
             while most := self.undecided():
                 self.steps_before = self.trainer.steps_done
                 self.begin()
-                self._train(max(1, min(most, self.trainer.next_slice() // self.per_epoch)))
+                one = self.trainer.next_slice()
+                steps = max(one, min(GROUP_SLICES * one, GROUP_NUMBERS // self.batch_size))
+                self._train(max(1, min(most, steps // self.per_epoch)))
         except KeyboardInterrupt:
             now = time.monotonic()
             self.raises |= now - Epochs.last_interrupt < AGAIN_SECONDS

@@ -78,7 +78,7 @@ class Memory:
         return self.rows(rounded, row)
 
     def put(self, record: Any, **values: Any) -> None:
-        """Set fields of a record: numbers, None for 0, or leaves, which are fetched by `connect`."""
+        """Set fields of a record, or of several: numbers, None for 0, or leaves, which `connect` fetches."""
         for name, value in values.items():
             if isinstance(value, leaves.Leaf):
                 self._wanted.append((record, name, value))

@@ -14,6 +14,7 @@ from fastnn_kernels.simd import REGISTERS, VECTOR_BYTES
 
 DEFAULTS = {"l1": 32 << 10, "l2": 256 << 10, "l3": 4 << 20}
 LEAST_ROWS = 64  # of a chunk: below that the weights are read too often
+L3_SHARE = 16  # of the third-level cache, which other cores use too, rows take this part
 _SYSFS = Path("/sys/devices/system/cpu/cpu0/cache")
 _UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 _SYSCTL = {"l1": "l1dcachesize", "l2": "l2cachesize", "l3": "l3cachesize"}
@@ -73,12 +74,18 @@ def machine():
     return Machine(**sizes, vector_bytes=VECTOR_BYTES, registers=REGISTERS)
 
 
-def chunk_rows(sizes, itemsize, l2=None):
+def chunk_rows(sizes, itemsize, found=None):
     """Rows that a worker carries through all layers at once, a multiple of 8 of at least 64.
 
     The largest number whose activations and deltas at the widest layer fill at most half of the second-level
-    cache (`l2` bytes): rows * (n_in + n_out) * itemsize <= l2 / 2. The other half is for its weights.
+    cache: rows * (n_in + n_out) * itemsize <= l2 / 2. The other half is for its weights. Where they do not
+    fit, each chunk brings them in from the third level, in bursts that nothing hides, while rows come from
+    there at leisure: then rows may fill a sixteenth of that. 256-1024-1024-16, 256 rows at once instead of
+    64, on Zen 3: 7% less time a step, of 1,024 rows 7%; with all 1,024 at once 3%. found: a Machine.
     """
-    widest = max(n_in + n_out for n_in, n_out in zip(sizes, sizes[1:], strict=False))
-    rows = (l2 or machine().l2) // 2 // (widest * itemsize)
-    return max(rows // 8 * 8, LEAST_ROWS)
+    found = found or machine()
+    n_in, n_out = max(zip(sizes, sizes[1:], strict=False), key=sum)
+    room = found.l2 // 2
+    if n_in * n_out * itemsize > room:
+        room = max(room, found.l3 // L3_SHARE)
+    return max(room // ((n_in + n_out) * itemsize) // 8 * 8, LEAST_ROWS)

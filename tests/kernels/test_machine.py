@@ -3,7 +3,7 @@
 import pytest
 
 from fastnn_kernels import machine as module
-from fastnn_kernels.machine import chunk_rows, machine
+from fastnn_kernels.machine import Machine, chunk_rows, machine
 from fastnn_kernels.simd import REGISTERS, VECTOR_BYTES
 
 
@@ -41,12 +41,15 @@ def test_where_nothing_is_known_there_are_defaults(monkeypatch):
     assert (found.l1, found.l2) == (32 << 10, 256 << 10) and found.l3 >= found.l2
 
 
-@pytest.mark.parametrize("sizes, itemsize, l2, rows", (
-    ((784, 512, 256, 10), 4, 2 << 20, 200),
-    ((784, 512, 256, 10), 8, 2 << 20, 96),
-    ((2, 4, 1), 8, 2 << 20, 21840),
-    ((10000, 10000), 4, 2 << 20, 64),
+@pytest.mark.parametrize("sizes, itemsize, l2, l3, rows", (
+    ((64, 100, 10), 8, 256 << 10, 32 << 20, 96),
+    ((2, 4, 1), 8, 2 << 20, 32 << 20, 21840),
+    ((784, 512, 256, 10), 4, 2 << 20, 2 << 20, 200),
+    ((784, 512, 256, 10), 8, 2 << 20, 2 << 20, 96),
+    ((784, 512, 256, 10), 4, 512 << 10, 32 << 20, 400),
+    ((256, 1024, 1024, 16), 4, 512 << 10, 32 << 20, 256),
+    ((10000, 10000), 4, 2 << 20, 2 << 20, 64),
 ))  # fmt: skip
-def test_a_chunk_at_the_widest_layer_is_half_the_second_level_cache(sizes, itemsize, l2, rows):
-    assert chunk_rows(sizes, itemsize, l2) == rows
+def test_a_chunk_fits_the_cache_that_the_weights_leave(sizes, itemsize, l2, l3, rows):
+    assert chunk_rows(sizes, itemsize, Machine(32 << 10, l2, l3, VECTOR_BYTES, REGISTERS)) == rows
     assert chunk_rows(sizes, itemsize) % 8 == 0
