@@ -11,7 +11,7 @@ KERNELS = ROOT / "kernels" / "fastnn_kernels"
 # A module may import those of earlier stages. A new module: add it to the earliest stage that it can have.
 STAGES = (
     {"__init__", "_numba", "compilation"},
-    {"_cache", "glue"},
+    {"_cache", "glue", "scalars"},
     {"_jit", "machine_code"},
     {"leaves", "pointers", "simd", "vecmath"},
     {"dropout", "emit", "gates", "machine", "modes", "panels", "peak", "plumbing", "records", "shuffles"}
@@ -37,6 +37,7 @@ STAGE = {name: stage for stage, names in enumerate(STAGES) for name in names}
 OUTSIDE = {"numpy", "numba"} | sys.stdlib_module_names
 SPEAK_LLVM = {
     "_cache",
+    "_numba",
     "emit",
     "evaluation",
     "fleet_costs",

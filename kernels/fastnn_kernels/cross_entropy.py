@@ -73,7 +73,7 @@ def binary_cross_entropy_rows(T):
 @inlined(lambda *others: types.int64, FAST)
 def _class_index(label, n_out, zero):
     """The class that `label` names, or -1 if it is NaN, a fraction or out of range."""
-    return int(label) if label >= zero and label < n_out and label == np.floor(label) else -1
+    return int(label) if label >= zero and label < n_out and label == int(label) else -1
 
 
 @leaf("cost")

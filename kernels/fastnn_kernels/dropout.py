@@ -5,14 +5,17 @@ is the same for any number of workers, is computed again on the way back instead
 a resumed run continues with the masks that it would have had. Hashes are 32-bit numbers in int64.
 """
 
-from numba.extending import register_jitable
+from numba import types
 
+from fastnn_kernels._jit import FAST
+from fastnn_kernels.glue import inlined
 from fastnn_kernels.leaves import leaf
 
 LOW_32_BITS = 0xFFFFFFFF
+_number = inlined(lambda *kinds: types.int64, FAST)
 
 
-@register_jitable
+@_number
 def mix(x):
     """A bijection of 32-bit numbers that makes neighbours look independent."""
     x = ((x ^ (x >> 16)) * 0x7FEB352D) & LOW_32_BITS
@@ -20,7 +23,7 @@ def mix(x):
     return x ^ (x >> 16)
 
 
-@register_jitable
+@_number
 def dropout_key(seed, step, layer):
     """The mask's key for one layer in one step; seed below 2^32."""
     return mix(mix(mix(seed ^ (step & LOW_32_BITS)) ^ (step >> 32)) ^ layer)

@@ -7,7 +7,8 @@ Where a batch's rows are in several processes a step is done in parts: in betwee
 gradients.
 """
 
-import numpy as np
+import math
+
 from numba import types
 
 from fastnn_kernels import leaves
@@ -56,7 +57,7 @@ def share_of(rows, unit, worker, workers):
 @glue(types.float64)
 def clip_of(run):
     """What a step's gradient is multiplied with, so that it is no longer than run.clip."""
-    length = np.sqrt(sum_of(reals(run.norms), run.n_blocks))
+    length = math.sqrt(sum_of(reals(run.norms), run.n_blocks))
     return min(1.0, run.clip / max(length, 1e-300))
 
 
@@ -129,7 +130,7 @@ def slices(rows_phase, between, sum_up_block, follow):
             cost = total(run.total, run.costs, rows) / weight
             if worker == 0:
                 costs[2 * index + COST] = cost
-            if not np.isfinite(cost) and (run.tolerant == 0 or np.isnan(cost)):
+            if not math.isfinite(cost) and (run.tolerant == 0 or math.isnan(cost)):
                 return DIVERGED
             if not between(run, numbers, rows, worker):
                 return ABANDONED

@@ -5,7 +5,8 @@ and no lane knows of the others. Rows, weights of rows, rates and seeds are each
 come to its end, or has no rows in a step, is computed with the others and keeps what it has.
 """
 
-import numpy as np
+import math
+
 from numba import types
 
 from fastnn_kernels import leaves
@@ -171,10 +172,10 @@ def finish_costs(run, first, step, here):
     costs = reals(run.costs_told + 16 * (step * run.told_row + first))
     active, diverged = integers(run.active + 8 * first), integers(run.diverged + 8 * first)
     for lane in range(run.lanes):
-        costs[2 * lane], costs[2 * lane + 1] = np.nan, 0.0
+        costs[2 * lane], costs[2 * lane + 1] = math.nan, 0.0
         if going[lane] != 0:
             costs[2 * lane] = sums[lane] / totals[lane]
-            if not np.isfinite(costs[2 * lane]):
+            if not math.isfinite(costs[2 * lane]):
                 active[lane], going[lane], diverged[lane] = 0, 0.0, 1
 
 
@@ -202,7 +203,7 @@ def lane_factors(run, first, step, here):
     if run.clipped != 0:
         norm(run.norm, here + run.grads, run.n_parameters, here + run.squares)
         for lane in range(lanes):
-            clips[lane] = min(1.0, clip[lane] / max(np.sqrt(squares[lane]), 1e-300))
+            clips[lane] = min(1.0, clip[lane] / max(math.sqrt(squares[lane]), 1e-300))
 
 
 @glue()
@@ -235,7 +236,7 @@ def train_step(run, first, step, here):
     rows = begin_step(run, first, step, here)
     if rows == 0:
         for lane in range(run.lanes):
-            costs[2 * lane], costs[2 * lane + 1] = np.nan, 0.0
+            costs[2 * lane], costs[2 * lane + 1] = math.nan, 0.0
         return
     find_rows(run, first, rows, here)
     weigh(

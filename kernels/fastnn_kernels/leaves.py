@@ -8,6 +8,9 @@ element types and options.
 A leaf is written as a factory, `define(T)`, whose body works on `T`. Three may call it: a loop, by address; a
 kernel on arrays, by its name, as a function like any other (with arrays in the place of pointers); and plain
 Python. No type is checked in a call by address: FAMILIES is the one table of the signatures.
+
+A body may use numbers, pointers, range, min, max, abs, int, float, math, scalars.py and other leaves. It is
+compiled without NumPy and without SSA: a variable has one type, and one that takes a global's value no other.
 """
 
 import ctypes
@@ -20,7 +23,7 @@ from numba.extending import intrinsic, overload
 
 from fastnn_kernels import compilation
 from fastnn_kernels._jit import FAST
-from fastnn_kernels._numba import CFunc, cgutils, config, register, target
+from fastnn_kernels._numba import LeafFunction, cgutils, config, register, target
 from fastnn_kernels.machine_code import LOCK, made, stored
 
 # p: pointer to T, I, D, w: pointers to int64, float64, int32; i: int64, d: float64, b: boolean. After > comes
@@ -202,7 +205,8 @@ class Leaf:
         """numba's C function for this element type."""
         options = {"fastmath": set(self.fastmath), "error_model": "numpy", "_nrt": False}
         element = numba.from_dtype(np.dtype(dtype))
-        function = CFunc(self.define(np.dtype(dtype).type), signature_of(self.family, element), {}, options)
+        signature = signature_of(self.family, element)
+        function = LeafFunction(self.define(np.dtype(dtype).type), signature, options)
         function.compile()
         return function
 

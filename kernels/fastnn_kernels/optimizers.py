@@ -13,6 +13,7 @@ import numpy as np
 from fastnn_kernels._jit import EXACT
 from fastnn_kernels.adam_tiles import BETA1, BETA2, DECAY, EPSILON, RATE, adam_update
 from fastnn_kernels.leaves import leaf
+from fastnn_kernels.scalars import sqrt
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def adam_formula(T):
             g = share * grads[i] + penalty * params[i]
             mean[i] = beta1 * mean[i] + rest1 * g
             square[i] = beta2 * square[i] + rest2 * (g * g)
-            params[i] -= decay * params[i] + rate * mean[i] / (np.sqrt(square[i]) + epsilon)
+            params[i] -= decay * params[i] + rate * mean[i] / (sqrt(square[i]) + epsilon)
 
     return adam_formula
 

@@ -94,11 +94,11 @@ def transpose_panel(T):
         vectors = (n_in + lanes - 1) // lanes
         pairs = 4 if vectors % PANEL_VECTORS == 1 and vectors > 1 else 0  # the last vectors stand as 2 + 2
         wide = vectors - pairs - (vectors - pairs) % PANEL_VECTORS
+        narrow = 2 if pairs > 0 else vectors - wide
         for i in range(0, rows, lanes):
             q = (first + i) // lanes
-            start, span = q - q % PANEL_VECTORS, PANEL_VECTORS
-            if q >= wide:
-                start, span = (q - (q - wide) % 2, 2) if pairs > 0 else (wide, vectors - wide)
+            base, span = (0, PANEL_VECTORS) if q < wide else (wide, narrow)
+            start = q - (q - base) % span
             panel = advance(to, (start * n_out + q - start) * lanes)
             for j in range(0, columns, lanes):
                 source, target = advance(w, i * width + j), advance(panel, (column + j) * span * lanes)

@@ -7,10 +7,11 @@ numbers that are drawn again if they are too large. A generator and 4,000 number
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic, register_jitable
+from numba.extending import intrinsic
 
 from fastnn_kernels._jit import EXACT
 from fastnn_kernels._numba import cgutils
+from fastnn_kernels.glue import glue
 from fastnn_kernels.leaves import leaf
 
 LOW_32_BITS = 0xFFFFFFFF
@@ -40,20 +41,20 @@ def _step(typingctx, high, low, inc_high, inc_low):
     return _PAIR(*[types.uint64] * 4), codegen
 
 
-@register_jitable
+@glue(types.int64)
 def _hashed(value, constant, following):
     """SeedSequence's hash of a 32-bit number with this constant and the one that follows."""
     value = ((value ^ constant) * following) & LOW_32_BITS
     return value ^ (value >> 16)
 
 
-@register_jitable
+@glue(types.int64)
 def _mixed(x, y):
     value = (((MIX_L * x) & LOW_32_BITS) - ((MIX_R * y) & LOW_32_BITS)) & LOW_32_BITS
     return value ^ (value >> 16)
 
 
-@register_jitable
+@glue(types.uint64)
 def _word(a, b, constant):
     """Two 32-bit words of the generated state as one number."""
     following = (constant * MULT_B) & LOW_32_BITS
@@ -63,12 +64,12 @@ def _word(a, b, constant):
     )
 
 
-@register_jitable
-def _pool(seed, epoch):
+@glue(types.UniTuple(types.int64, 4))
+def _pool(seed, epoch, constant):
     """SeedSequence([seed, epoch, 0])'s pool of four 32-bit numbers; epoch below 2^32."""
     wide = seed > LOW_32_BITS
     a, b = seed & LOW_32_BITS, (seed >> 32) if wide else epoch
-    c, d, constant = epoch if wide else 0, 0, INIT_A
+    c, d = epoch if wide else 0, 0
     following = (constant * MULT_A) & LOW_32_BITS
     a, constant, following = _hashed(a, constant, following), following, (following * MULT_A) & LOW_32_BITS
     b, constant, following = _hashed(b, constant, following), following, (following * MULT_A) & LOW_32_BITS
@@ -91,12 +92,11 @@ def _pool(seed, epoch):
     return a, b, c, d
 
 
-@register_jitable
-def _seeded(seed, epoch):
+@glue(types.UniTuple(types.uint64, 4))
+def _seeded(seed, epoch, constant):
     """State and increment of the generator, as four halves."""
-    a, b, c, d = _pool(seed, epoch)
+    a, b, c, d = _pool(seed, epoch, INIT_A)
     squared = (MULT_B * MULT_B) & LOW_32_BITS
-    constant = INIT_B
     first = _word(a, b, constant)
     constant = (constant * squared) & LOW_32_BITS
     second = _word(c, d, constant)
@@ -124,7 +124,7 @@ def shuffle_orders(T):
         for m in range(first, last):
             count = counts[m]
             for e in range(times):
-                high, low, inc_high, inc_low = _seeded(seeds[m], epochs[m] + e)
+                high, low, inc_high, inc_low = _seeded(seeds[m], epochs[m] + e, INIT_B)
                 at, drawn, left, mask = m * row + e * count, np.uint64(0), False, one
                 i = count - 1
                 while mask < np.uint64(i):

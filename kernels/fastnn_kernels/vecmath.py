@@ -18,6 +18,7 @@ from numba import types
 
 from fastnn_kernels._jit import EXACT
 from fastnn_kernels.glue import known_to_numba
+from fastnn_kernels.scalars import view
 
 
 class _Constants(NamedTuple):
@@ -135,7 +136,7 @@ def _exp_parts(T, Bits, c):
         t = x * c.log2e + magic
         n = t - magic  # the nearest integer to x / log(2)
         r = (x - n * c.ln2_high) - n * c.ln2_low
-        return Bits(T(t).view(Bits) << c.shift).view(T), _polynomial(r, c.EXP) * (r * r) + r
+        return view(Bits(view(T(t), Bits) << c.shift), T), _polynomial(r, c.EXP) * (r * r) + r
 
     return body
 
@@ -168,7 +169,7 @@ def _log_scaled(T, Bits, c):
     """log(2**n (1 + f)), where e are the bits of 2**(n + k)."""
 
     def body(f, e, k):
-        n = Bits((e >> c.shift) | c.integer).view(T) - (c.origin + k)
+        n = view(Bits((e >> c.shift) | c.integer), T) - (c.origin + k)
         return n * c.ln2_high + (f - (log1p_correction(f) - n * c.ln2_low))
 
     return body
@@ -179,7 +180,7 @@ def _with_sign(T, Bits, c):
     """y >= 0 with the sign of x."""
 
     def body(y, x):
-        return Bits(T(y).view(Bits) | (T(x).view(Bits) & c.sign)).view(T)
+        return view(Bits(view(T(y), Bits) | (view(T(x), Bits) & c.sign)), T)
 
     return body
 
@@ -247,9 +248,9 @@ def log(T, Bits, c):
     def body(x):
         subnormal = x < c.tiny
         # x = 2**n (1 + f), sqrt(1/2) <= 1 + f < sqrt(2)
-        i = T(x * c.lift if subnormal else x).view(Bits)
+        i = view(T(x * c.lift if subnormal else x), Bits)
         e = (i + c.half_octave) & c.exponent
-        f = Bits(i - e + c.one).view(T) - T(1)
+        f = view(Bits(i - e + c.one), T) - T(1)
         y = _log_scaled(f, e, k if subnormal else T(0))
         y = y if x > T(0) else (-inf if x == T(0) else nan)
         return y if x < inf else x
@@ -264,10 +265,10 @@ def log1p(T, Bits, c):
 
     def body(x):
         # 1 + x = 2**n (1 + f), but f from x itself: 1 + x has lost its low bits
-        e = (T(x + T(1)).view(Bits) + c.half_octave) & c.exponent
-        power = Bits(c.one - (e - c.one)).view(T)  # 2**-n; where that is subnormal, 0 or negative
+        e = (view(T(x + T(1)), Bits) + c.half_octave) & c.exponent
+        power = view(Bits(c.one - (e - c.one)), T)  # 2**-n; where that is subnormal, 0 or negative
         power = T(0) if power < T(0) else power  # and 1 / 2**n does not matter
-        f = Bits(T(x).view(Bits) - (e - c.one)).view(T) + (power - T(1))
+        f = view(Bits(view(T(x), Bits) - (e - c.one)), T) + (power - T(1))
         y = _log_scaled(f, e, T(0))
         y = y if x > T(-1) else (-inf if x == T(-1) else nan)
         return y if (x < inf) & (x != T(0)) else x

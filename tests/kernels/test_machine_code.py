@@ -260,3 +260,19 @@ def test_private_names_of_numba_are_there():
     assert [name for name in _numba.__all__ if not hasattr(_numba, name)] == []
     triple, processor, features = _numba.target()
     assert triple and processor and isinstance(features, str)
+    for kind in vars(_numba).values():  # what is overridden here must still be called there
+        if isinstance(kind, type) and kind.__module__ == _numba.__name__:
+            own = [name for name, x in vars(kind).items() if callable(x) or hasattr(x, "func")]
+            assert [name for name in own if not hasattr(kind.__base__, name)] == [], kind
+
+
+def test_a_leaf_is_compiled_without_the_libraries_of_numba(copy):
+    """They take half a second to load."""
+    code = """
+import sys
+from fastnn_kernels.tiny_leaf import tiny_total
+
+tiny_total.compile("float64")
+print([name for name in ("scipy.linalg", "numba.np.arraymath", "numba.np.linalg") if name in sys.modules])
+"""
+    assert copy.run(code) == []
