@@ -13,7 +13,7 @@ from fastnn.optimizers import Optimizer, n_moments
 from fastnn.threads import REAL_THREADS, worthwhile_threads
 from fastnn_kernels.fit_layout import FitLayout, layout_of
 from fastnn_kernels.layout import n_units
-from fastnn_kernels.lines import SAMPLES, UNITS, LineLayout, choose_layout
+from fastnn_kernels.lines import SAMPLES, UNITS, LineLayout, choose_layout, lines_of
 from fastnn_kernels.machine import chunk_rows
 
 # Of a batch of more rows than a segment has, the gradients of segments are summed while their rows are in
@@ -84,7 +84,7 @@ class Plan:
         if not (self.sparse or dropout or self.bfloat16 or settings.input_stage):
             self._decide(lanes=choose_layout(sizes, batch, self.dtype.itemsize))
         if self.lanes == SAMPLES:
-            lines = LineLayout(self.layers, self.dtype, batch)
+            lines = lines_of(self.layers, self.dtype, batch)
             self._decide(layout=lines, chunk=lines.chunk, segments=-(-batch // lines.chunk))
             return
         if (self.layers["n_out"][:-1] == 1).any():

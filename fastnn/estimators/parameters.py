@@ -33,7 +33,7 @@ class FlatParameters:
 
     def __init__(self, sizes: Sequence[int], dtype: DTypeLike) -> None:
         self.sizes = tuple(sizes)
-        self._table = layout.layer_table(self.sizes, [0] * (len(self.sizes) - 1))
+        self._table = _table(self.sizes)
         self.vector: Array = np.zeros(layout.n_parameters(self._table), dtype)
         self.coefs, self.intercepts = layout.parameter_views(self.vector, self._table)
         self._forwards: dict[Any, Forward] = {}
@@ -104,6 +104,12 @@ class FlatParameters:
             given = dtype, bfloat16
             self._forwards[key] = _shared(layers.tobytes(), *given) if small else Forward(layers, *given)
         return self._forwards[key]
+
+
+@lru_cache(maxsize=64)
+def _table(sizes: tuple[int, ...]) -> Array:
+    """The layer table of these widths, not to be changed."""
+    return layout.layer_table(sizes, 0)
 
 
 @lru_cache(maxsize=16)

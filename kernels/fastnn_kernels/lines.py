@@ -1,5 +1,7 @@
 """Which layout a fit takes, and the blocks of rows that samples in lanes are carried in."""
 
+import functools
+
 import numpy as np
 
 from fastnn_kernels.fit_layout import shares_of
@@ -82,3 +84,13 @@ class LineLayout:
     def shares(self, workers):
         """Boundaries (workers + 1,) of contiguous shares of `blocks` with about equal work."""
         return shares_of(self.blocks["size"], workers)
+
+
+@functools.lru_cache(maxsize=64)
+def _known(table, kind, dtype, batch):
+    return LineLayout(np.frombuffer(table, kind), dtype, batch)
+
+
+def lines_of(layers, dtype, batch):
+    """The LineLayout of these layers and batches, not to be changed."""
+    return _known(layers.tobytes(), layers.dtype, np.dtype(dtype), batch)
