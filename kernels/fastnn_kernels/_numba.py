@@ -32,7 +32,6 @@ from numba.core.typing import mathdecl, templates
 from numba.core.typing.templates import AbstractTemplate, infer_global
 from numba.core.untyped_passes import DeadBranchPrune, FixupArgs, TranslateByteCode
 from numba.extending import lower_builtin
-from numba.np.arrayobj import populate_array
 
 _TYPED, _LOWERED = templates.Registry(), imputils.Registry()  # what is known in leaves alone
 
@@ -252,7 +251,6 @@ __all__ = [
     "cpu_target",
     "dumps",
     "object_code",
-    "populate_array",
     "register",
     "target",
     "unliteral",

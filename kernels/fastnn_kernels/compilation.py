@@ -7,7 +7,6 @@ before the next function of a loop: each takes less than a second.
 
 import contextlib
 import logging
-import multiprocessing
 import signal
 import sys
 import threading
@@ -29,7 +28,8 @@ def listen(listener):
 
 def _interactive():
     """Whether somebody sits in front of a terminal or a notebook, and this is no worker of theirs."""
-    if multiprocessing.current_process().name != "MainProcess":
+    processes = sys.modules.get("multiprocessing.process")  # which a worker has loaded
+    if processes is not None and processes.current_process().name != "MainProcess":
         return False
     if "ipykernel" in sys.modules:
         return True

@@ -7,7 +7,7 @@ from llvmlite import binding, ir
 from numba import types
 from numba.extending import intrinsic
 
-from fastnn_kernels._numba import cgutils, config, cpu_target, populate_array
+from fastnn_kernels._numba import cgutils, config, cpu_target
 
 _I1, _I32, _I64 = ir.IntType(1), ir.IntType(32), ir.IntType(64)
 
@@ -219,14 +219,11 @@ def flat_view(typingctx, vector, start, size):
         source = context.make_array(signature.args[0])(context, builder, args[0])
         array = context.make_array(view)(context, builder)
         itemsize = _I64(context.get_abi_sizeof(context.get_data_type(view.dtype)))
-        populate_array(
-            array,
-            data=builder.gep(source.data, [args[1]]),
-            shape=cgutils.pack_array(builder, [args[2]]),
-            strides=cgutils.pack_array(builder, [itemsize]),
-            itemsize=itemsize,
-            meminfo=None,
-        )
+        array.data = builder.gep(source.data, [args[1]])
+        array.shape = cgutils.pack_array(builder, [args[2]])
+        array.strides = cgutils.pack_array(builder, [itemsize])
+        array.itemsize, array.nitems = itemsize, args[2]
+        array.meminfo, array.parent = (ir.Constant(x.type, None) for x in (array.meminfo, array.parent))
         return array._getvalue()
 
     return view(vector, types.int64, types.int64), codegen
