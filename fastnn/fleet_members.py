@@ -14,6 +14,8 @@ from fastnn.optimizers import Rule
 from fastnn.plan import Plan
 from fastnn.trainer import DivergenceError, Trainer
 
+TURN = 1 / 8  # of the time of a slice
+
 
 class MembersTrainer:
     """As `LanesTrainer`, but each member is trained by itself: see there.
@@ -95,7 +97,11 @@ class MembersTrainer:
         return kept
 
     def next_slice(self) -> int:
-        return self._trainers[0].next_slice()  # between members, too, a Ctrl-C is heard
+        """The steps of each member's turn: some milliseconds, beside which a tenth of one is little.
+
+        In whole slices the last member's first turn would come after seconds, and a Ctrl-C before it.
+        """
+        return self._trainers[0].next_slice(TURN)
 
     def train(
         self, X: Array, Y: Array, weights: Array, orders: Array, spans: Array, rates: Array,

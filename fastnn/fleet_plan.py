@@ -20,13 +20,13 @@ from fastnn_kernels.simd import VECTOR_BYTES
 # A worker's inputs, outputs and deltas of a chunk of rows: they are read from the first-level cache.
 CHUNK_BYTES = machine().l1
 LANES, MEMBERS = "lanes", "members"
-# Cycles. Who is trained by itself pays for the calls of each layer's leaves, and for each row its share of a
-# call from Python of some thousands of rows; where the last layer is no single column, once more.
-LAYER, ROW, WIDE_ROW = 900, 40, 60
+# Cycles. Who is trained by itself pays for the calls of each layer's leaves and, where the last layer is no
+# single column, for each row.
+LAYER, WIDE_ROW = 620, 135
 # In lanes, what comes between the products costs so much for a row and a unit of all lanes, and what an
 # update reads for each parameter. A vector that a product reads costs so much where weights and gradients are
 # in the second-level cache, and each 32 bytes of it where they are not.
-UNIT, PARAMETER, NEAR, FAR = 6, 2, 0.95, 1.2
+UNIT, PARAMETER, NEAR, FAR = 4.2, 1.5, 1.1, 1.3
 
 
 def lanes_pay(sizes: Sequence[int], batch: int, itemsize: int, here: Machine) -> bool:
@@ -37,10 +37,10 @@ def lanes_pay(sizes: Sequence[int], batch: int, itemsize: int, here: Machine) ->
     tile of h rows and w columns reads h + w vectors for h w multiply-adds, which takes longer than those
     where registers are few or caches far. What is lost so is weighed against the calls that lanes share.
 
-    The numbers are those of fits of 13 shapes from 2-4-1 to 128-128-10, batches of 8 to 512 rows, float32 and
-    float64, on a processor of 16 registers of 32 bytes: what is chosen is the faster way, or up to a tenth
-    slower, and in each case as fast as fits of each `Network`. On one of 32 registers of 64 bytes lanes were
-    faster up to 64-64-64-1 with 32 rows and 64-64-1 with 1024 in float32, and about half of that in float64.
+    The numbers are those of long fits of 8 shapes from 2-4-1 to 64-64-1 in batches of 8 to 512 rows, float32
+    and float64, on a processor of 16 registers of 32 bytes: what is chosen is the faster way, or up to 11%
+    slower. Alone, a network of many rows has samples in lanes: then it gains nothing here. On processors of
+    32 registers of 64 bytes these numbers were not measured.
     """
     lanes, width = here.vector_bytes // itemsize, max(tile_shapes(here.registers))
     height, pairs = tile_shapes(here.registers)[width][0], list(zip(sizes, sizes[1:], strict=False))
@@ -48,7 +48,7 @@ def lanes_pay(sizes: Sequence[int], batch: int, itemsize: int, here: Machine) ->
     n_params = sum((n_in + 1) * n_out for n_in, n_out in pairs)
     read = NEAR if 2 * here.vector_bytes * n_params <= here.l2 else FAR * here.vector_bytes / 32
     lost = max(0.0, read * (height + width) / (height * width) - 0.5)
-    saved = LAYER * len(pairs) + batch * (ROW + WIDE_ROW * (sizes[-1] > 1))
+    saved = LAYER * len(pairs) + batch * WIDE_ROW * (sizes[-1] > 1)
     return saved * lanes >= UNIT * batch * sum(sizes[1:]) + PARAMETER * n_params + lost * products
 
 

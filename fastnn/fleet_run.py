@@ -115,9 +115,14 @@ class FleetRun:
         """How many epochs may run before anything has to be looked at."""
         if self._bar is not None or self.held is not None or self.watch.rule is not None:
             return 1
-        fitting = MOST_BYTES // (self._member_bytes * len(self.members))
+        fitting = MOST_BYTES // (self._member_bytes * min(self._least, len(self.members)))
         sliced = self.trainer.next_slice() // int(self._per_epoch.max())
         return max(1, min(self.epochs - len(self._costs), fitting, sliced))
+
+    @property
+    def _least(self) -> int:
+        """The members that are trained at a time at least: a group for each thread."""
+        return int(self.trainer.plan.lanes * self.trainer.workers)
 
     @property
     def _member_bytes(self) -> int:
@@ -125,10 +130,9 @@ class FleetRun:
         return 8 * int(self._counts.max()) + 100 * int(self._per_epoch.max())
 
     def _blocks(self, count: int) -> Iterator[slice]:
-        """Members that are trained at a time: a group for each thread, or as many as MOST_BYTES allow."""
-        least = self.trainer.plan.lanes * self.trainer.workers
+        """Members that are trained at a time: as many as MOST_BYTES allow, whole groups for each thread."""
         blocks = -(-count * self._member_bytes * len(self.members) // MOST_BYTES)
-        size = max(1, -(-len(self.members) // (blocks * least))) * least
+        size = max(1, len(self.members) // (blocks * self._least)) * self._least
         for first in range(0, len(self.members), size):
             yield slice(first, min(first + size, len(self.members)))
 

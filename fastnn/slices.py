@@ -14,9 +14,9 @@ class Slices:
     def __init__(self, seconds: float, longest: int) -> None:
         self._seconds, self._longest = seconds, longest
 
-    def next(self) -> int:
-        """How many steps the next compiled call would have at most."""
-        return min(max(1, int(SLICE_SECONDS / self._seconds)), self._longest)
+    def next(self, share: float = 1.0) -> int:
+        """How many steps the next compiled call would have at most; share: of the usual time."""
+        return min(max(1, int(share * SLICE_SECONDS / self._seconds)), self._longest)
 
     def note(self, steps: int, seconds: float) -> None:
         """A call of so many steps has taken so long."""

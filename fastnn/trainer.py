@@ -171,9 +171,9 @@ class Trainer:
         for mine, vector in zip(self._engine.work.state, vectors, strict=True):
             mine[:] = vector
 
-    def next_slice(self) -> int:
-        """How many steps the next compiled call would have at most."""
-        return self._slices.next()
+    def next_slice(self, share: float = 1.0) -> int:
+        """How many steps the next compiled call would have at most; share: of the usual time."""
+        return self._slices.next(share)
 
     def train(
         self,

@@ -5,10 +5,11 @@ from functools import partial
 from benchmarks import training
 from benchmarks.cases import Case
 from benchmarks.common import Beside
-from benchmarks.measure import PAUSE, epoch_seconds, in_child, pick, scaled, take_turns
+from benchmarks.measure import AT_LEAST, PAUSE, epoch_seconds, in_child, pick, scaled, take_turns
 from benchmarks.peers import all_installed, fleet, jax, learn_the_same, one_by_one
 
 ROWS, BATCH = 1600, 32
+LONG = 6 * AT_LEAST  # an epoch of all members is long, a training has many
 # Members and widths.
 FLEETS = {
     f"{'-'.join(map(str, sizes))} x {members}": (members, sizes)
@@ -48,13 +49,13 @@ def beside(name):
         side: scaled(partial(epoch_seconds, found.run), 1 / case.steps / count)
         for side, found, count in made(case, members)
     }
-    return take_turns(timers, pause=PAUSE)
+    return take_turns(timers, at_least=LONG, pause=PAUSE)
 
 
 class Fleets(Beside):
     """Seconds of a network's step of Adam, batch 32, on one CPU, with shuffles; the start of `fit` apart."""
 
-    seconds = 20
+    seconds = 35
     params = [list(MAKE), pick([SMALLEST], FLEETS, FLEETS)]
     param_names = ["against", "fleet"]
 
@@ -73,7 +74,7 @@ def by_threads(name, choices):
     case = Case(sizes, BATCH, ROWS // BATCH)
     runs = {str(threads): fleet(case, members=members, threads=threads).run for threads in choices}
     timers = {x: scaled(partial(epoch_seconds, run), 1 / case.steps / members) for x, run in runs.items()}
-    return take_turns(timers, pause=PAUSE)
+    return take_turns(timers, at_least=LONG, pause=PAUSE)
 
 
 class Threads(training.Threads):

@@ -93,6 +93,7 @@ class _TypingContext(typing.Context):
 class _TargetContext(CPUContext):
     def load_additional_registries(self):
         from numba.cpython import builtins, mathimpl, numbers, rangeobj, tupleobj  # noqa: F401
+        from numba.np import arrayobj  # noqa: F401, for the fields of records
 
         for registry in mathimpl.registry, _LOWERED:
             self.install_registry(registry)
