@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterable
 from typing import ClassVar
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from fastnn.checks import Array
 from fastnn.data import Rows
+from fastnn.threads import end_if_given_up
 from fastnn.trainer import DivergenceError, Trainer
 
 # Who presses Ctrl-C again so soon wants more than the end of one training among many.
@@ -19,15 +19,6 @@ AGAIN_SECONDS = 1.0
 # Before and after a group of epochs all parameters are copied and looked at: 4 to 12% of a slice's 50 ms.
 # So a group is as long as some slices, unless its orders had more numbers than stay in cache.
 GROUP_SLICES, GROUP_NUMBERS = 4, 1 << 17
-
-
-# In a thread that is not told of a Ctrl-C: what another thread sets when its trainings are to end.
-_told = threading.local()
-
-
-def listen_to(given_up: threading.Event) -> None:
-    """From now on trainings in this thread end after a slice, as by a Ctrl-C, once `given_up` is set."""
-    _told.given_up = given_up
 
 
 class Epochs:
@@ -125,9 +116,7 @@ class Epochs:
         self.note(costs / n_rows, (time.perf_counter() - started) / count)
 
     def _after_slice(self, steps: int, cost: float) -> None:
-        given_up = getattr(_told, "given_up", None)
-        if given_up is not None and given_up.is_set():
-            raise KeyboardInterrupt
+        end_if_given_up()
         self.report(steps, cost)
 
     def _pass(self, rows: Rows, part: int, count: int) -> tuple[Array, int]:

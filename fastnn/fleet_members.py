@@ -1,8 +1,10 @@
-"""The training of a fleet whose members fill the tiles by themselves: one after another."""
+"""The training of a fleet whose members fill the tiles by themselves: each in a trainer of one network."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from fastnn.checks import Array
 from fastnn.fleet_plan import FleetPlan
 from fastnn.optimizers import Rule
 from fastnn.plan import Plan
+from fastnn.threads import REAL_THREADS, available_threads, end_if_given_up, trainings_in
 from fastnn.trainer import DivergenceError, Trainer
 
 TURN = 1 / 8  # of the time of a slice
@@ -20,41 +23,51 @@ TURN = 1 / 8  # of the time of a slice
 class MembersTrainer:
     """As `LanesTrainer`, but each member is trained by itself: see there.
 
-    Members of equal plans take turns in one trainer, as if each went on in a trainer of its own.
+    In each thread members of equal plans take turns in one trainer, as if each went on in a trainer of its
+    own. Fewer members than threads come one after another, and each has all threads.
     """
 
-    workers = 1  # at members; at each of them its own trainer has more
-
-    def __init__(self, plan: FleetPlan, params: Array, trainers: list[Trainer] | None = None) -> None:
+    def __init__(self, plan: FleetPlan, params: Array) -> None:
         self.plan, self.params = plan, params
+        threads = plan.settings.threads
+        if threads == "auto" or not REAL_THREADS:
+            threads = available_threads()
+        self.workers = int(threads) if 1 < int(threads) <= plan.n_members else 1
         self._active = np.ones(plan.n_members, bool)
         self._diverged = np.zeros(plan.n_members, bool)
         self._steps = np.zeros(plan.n_members, np.int64)
-        self._trainers = trainers or self._new_trainers()
-        here = self._trainers[0].moments_here
+        self._plans = self._own_plans()
+        self._free: list[dict[Plan, Trainer]] = [{} for _ in range(self.workers)]  # each thread takes one
+        first = [self._trainer(k, self._free[0]) for k in range(plan.n_members)][0]  # all leaves are there
+        here = first.moments_here
         self._moments = np.zeros((plan.n_members, len(here), here[0].size if here else 0), plan.dtype)
 
-    def _new_trainers(self) -> list[Trainer]:
-        """Each member's."""
-        kernel, known, result = self.plan.settings.optimizer.kernel, dict[Plan, Trainer](), []
-        for k, betas in enumerate(self.plan.betas.tolist()):
-            plan = self.plan.alone(k, Rule(name=kernel, decay_rates=tuple(betas)))
-            if plan not in known:
-                known[plan] = Trainer(plan, self.params[k])
-            result.append(known[plan])
-        return result
+    def _own_plans(self) -> list[Plan]:
+        """Each member's; the same object where they are equal."""
+        plan, known = self.plan, dict[Plan, Plan]()
+        if self.workers > 1:
+            plan = replace(plan, settings=replace(plan.settings, threads=1))
+        rules = [Rule(name=plan.settings.optimizer.kernel, decay_rates=tuple(b)) for b in plan.betas.tolist()]
+        plans = [plan.alone(k, rule) for k, rule in enumerate(rules)]
+        return [known.setdefault(own, own) for own in plans]
 
-    def _seated(self, k: int) -> Trainer:
-        """The trainer of this member, which is in it now; `_risen` must follow."""
-        trainer = self._trainers[k]
+    def _trainer(self, k: int, trainers: dict[Plan, Trainer]) -> Trainer:
+        """Of these trainers the one for this member."""
+        plan = self._plans[k]
+        if plan not in trainers:
+            trainers[plan] = Trainer(plan, self.params[k])
+        return trainers[plan]
+
+    def _seated(self, k: int, trainers: dict[Plan, Trainer]) -> Trainer:
+        """The trainer that this member is in now; `_risen` must follow."""
+        trainer = self._trainer(k, trainers)
         trainer.params, trainer.steps_done = self.params[k], int(self._steps[k])
         for here, own in zip(trainer.moments_here, self._moments[k], strict=True):
             here[:] = own
         return trainer
 
-    def _risen(self, k: int) -> None:
+    def _risen(self, k: int, trainer: Trainer) -> None:
         """Keep what this member's trainer has come to."""
-        trainer = self._trainers[k]
         self._steps[k] = trainer.steps_done
         for here, own in zip(trainer.moments_here, self._moments[k], strict=True):
             own[:] = here
@@ -76,12 +89,13 @@ class MembersTrainer:
 
     @property
     def moments(self) -> Array:
-        return np.stack([self._seated(k).moments for k in range(self.plan.n_members)])
+        return np.stack([self._seated(k, self._free[0]).moments for k in range(self.plan.n_members)])
 
     def go_on(self, moments: Array, steps_done: Array) -> None:
         for k, (own, steps) in enumerate(zip(moments, steps_done, strict=True)):
-            self._seated(k).go_on(own, int(steps))
-            self._risen(k)
+            trainer = self._seated(k, self._free[0])
+            trainer.go_on(own, int(steps))
+            self._risen(k, trainer)
 
     def snapshot(self) -> Any:
         return [x.copy() for x in (self.params, self._moments, self._steps, self._active, self._diverged)]
@@ -91,8 +105,7 @@ class MembersTrainer:
 
     def keep(self, members: Any) -> MembersTrainer:
         chosen = np.arange(self.plan.n_members)[members]
-        trainers = [self._trainers[k] for k in chosen]
-        kept = MembersTrainer(self.plan.kept(chosen), self.params[chosen], trainers)
+        kept = MembersTrainer(self.plan.kept(chosen), self.params[chosen])
         kept.restore([x[chosen] for x in self.snapshot()])
         return kept
 
@@ -101,7 +114,7 @@ class MembersTrainer:
 
         In whole slices the last member's first turn would come after seconds, and a Ctrl-C before it.
         """
-        return self._trainers[0].next_slice(TURN)
+        return self._trainer(0, self._free[0]).next_slice(TURN)
 
     def train(
         self, X: Array, Y: Array, weights: Array, orders: Array, spans: Array, rates: Array,
@@ -109,29 +122,43 @@ class MembersTrainer:
     ) -> NDArray[np.float64]:  # fmt: skip
         first, end, _ = (block or slice(None)).indices(self.plan.n_members)
         costs = np.full((spans.shape[-2], end - first, 2), np.nan)
-        for place in np.flatnonzero(self._active[first:end]):
-            k = int(first + place)
-            own = spans[place] if spans.ndim == 3 else spans
+
+        def turn(place: int) -> float:
+            """The steps of the member at this place of the block; their mean cost."""
+            k, own = int(first + place), spans[place] if spans.ndim == 3 else spans
             taken = np.flatnonzero(own[:, 1] > own[:, 0])
             x, y, w = (a[k] if a.ndim > n else a for a, n in zip((X, Y, weights), (2, 2, 1), strict=True))
-            order, rate = (
-                orders[place] if orders.ndim == 2 else orders,
-                rates[..., place] if rates.ndim == 3 else rates,
-            )
-            rate = np.ascontiguousarray(rate[taken])
-            trainer, before = self._seated(k), self.params[k].copy()
+            order = orders[place] if orders.ndim == 2 else orders
+            rate = np.ascontiguousarray((rates[..., place] if rates.ndim == 3 else rates)[taken])
+            trainers = self._free.pop() if self._free else {}  # none after a Ctrl-C in this line
+            trainer, before = self._seated(k, trainers), self.params[k].copy()
             try:
-                told = trainer.train(x, y, w, order, own[taken], rate)
+                costs[taken, place] = trainer.train(x, y, w, order, own[taken], rate, after_slice)
             except DivergenceError:
                 self._active[k], self._diverged[k] = False, True
-            else:
-                costs[taken, place] = told
-                if on_slice is not None:
-                    on_slice(0, float(told.sum(axis=1).mean()) if len(told) else np.nan)
             finally:
-                self._risen(k)
+                self._risen(k, trainer)
+                self._free.append(trainers)
                 if not np.isfinite(self.params[k]).all():
                     self.params[k], self._active[k], self._diverged[k] = before, False, True
+            return mean_of(costs[taken, place])
+
+        chosen = np.flatnonzero(self._active[first:end]).tolist()
+        with trainings_in(self.workers) if self.workers > 1 else nullcontext() as pool:
+            for cost in pool.map(turn, chosen) if pool else map(turn, chosen):
+                if on_slice is not None:
+                    on_slice(0, cost)
         if on_slice is not None:
-            on_slice(len(costs), float(np.nanmean(costs.sum(axis=2))) if np.isfinite(costs).any() else np.nan)
+            on_slice(len(costs), mean_of(costs))
         return costs
+
+
+def after_slice(steps: int, cost: float) -> None:
+    end_if_given_up()
+
+
+def mean_of(costs: Array) -> float:
+    """The mean cost with its penalty, of the steps that have one; costs (..., 2)."""
+    told = costs.sum(axis=-1)
+    told = told[np.isfinite(told)]
+    return float(told.mean()) if told.size else np.nan

@@ -5,10 +5,12 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+import threading
 from _thread import LockType, allocate_lock, start_new_thread
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from types import BuiltinFunctionType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +28,10 @@ SECONDS_PER_THREAD = 60e-6
 REAL_THREADS = isinstance(start_new_thread, BuiltinFunctionType)
 # A team's steps are timed beside those of one thread: at first, and again after so many slices.
 RETRY_SLICES = 32
+
+
+# In a thread that is not told of a Ctrl-C: what another thread sets when its trainings are to end.
+_told = threading.local()
 
 
 class Abandoned(RuntimeError):
@@ -173,3 +179,29 @@ class Pace:
         del self._trials[:1]
         self._seconds[workers] = seconds
         self._slices += 1
+
+
+def listen_to(given_up: threading.Event) -> None:
+    """From now on trainings in this thread end after a slice, as by a Ctrl-C, once `given_up` is set."""
+    _told.given_up = given_up
+
+
+def end_if_given_up() -> None:
+    """Called after each slice of a training."""
+    given_up = getattr(_told, "given_up", None)
+    if given_up is not None and given_up.is_set():
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def trainings_in(threads: int) -> Iterator[Any]:
+    """A pool of threads whose trainings a Ctrl-C ends too: Python tells the main thread alone."""
+    from concurrent.futures import ThreadPoolExecutor  # not for who imports fastnn
+
+    given_up = threading.Event()
+    with ThreadPoolExecutor(threads, initializer=listen_to, initargs=(given_up,)) as pool:
+        try:
+            yield pool
+        except BaseException:
+            given_up.set()
+            raise

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from threading import Event
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.checks import Array
-from fastnn.epochs import listen_to
 from fastnn.network import Network
 from fastnn.tabular.members import Problem, folds, train_member
 from fastnn.tabular.recipe import Recipe
+from fastnn.threads import trainings_in
 
 N_FOLDS = 5
 # Fewer rows are all trained on: a few more tell less about the best epoch than the fit loses.
@@ -28,18 +25,6 @@ JUDGES = 500
 MOST_SHUFFLES = 1000
 # With a time budget, there may be so many members.
 MOST_MEMBERS = 100
-
-
-@contextmanager
-def workers(threads: int) -> Iterator[ThreadPoolExecutor]:
-    """Threads whose trainings a Ctrl-C ends too: Python tells the main thread alone."""
-    given_up = Event()
-    with ThreadPoolExecutor(threads, initializer=listen_to, initargs=(given_up,)) as pool:
-        try:
-            yield pool
-        except BaseException:
-            given_up.set()
-            raise
 
 
 class Bag:
@@ -84,7 +69,7 @@ class Bag:
         n_members = problem.recipe.members if budget is None else MOST_MEMBERS
         deadline = np.inf if budget is None else started + budget
         plan = parts(problem, n_members, np.random.default_rng([seed, 0]))
-        with workers(threads) as pool:
+        with trainings_in(threads) as pool:
             while len(self.networks) < n_members:
                 if self.networks and (problem.ends.ended or time.monotonic() + longest > deadline):
                     break

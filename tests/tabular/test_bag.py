@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from fastnn import ModelFileError, Network, TabularClassifier, TabularRegressor
-from fastnn.epochs import listen_to
 from fastnn.tabular import bag
 from fastnn.tabular.encoders import Detail
 from fastnn.tabular.preprocessing import Preprocessing
+from fastnn.threads import listen_to
 from processes import run_apart
 
 QUICK = {"members": 5, "hidden_layer_sizes": (8,), "epochs": 2, "min_steps": 0, "random_state": 0}
