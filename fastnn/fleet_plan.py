@@ -30,7 +30,7 @@ UNIT, PARAMETER, NEAR, FAR = 4.2, 1.5, 1.1, 1.3
 
 
 def lanes_pay(sizes: Sequence[int], batch: int, itemsize: int, here: Machine) -> bool:
-    """Whether a step takes less time with networks in lanes than one after another.
+    """Whether a step takes less time with networks in lanes than with each by itself.
 
     Both do the same multiply-adds, two vectors of them a cycle. One after another, a single element goes with
     a vector; in lanes both operands are vectors, so that what a product reads is as many times as large: a
@@ -106,7 +106,7 @@ class FleetPlan:
 
     @property
     def arrangement(self) -> str:
-        """LANES or MEMBERS: whether networks stand in lanes, or are trained one after another.
+        """LANES or MEMBERS: whether networks stand in lanes, or each is trained by itself.
 
         By shape and batch alone: a member's bits do not depend on how many others there are.
         """
