@@ -9,8 +9,9 @@ that of pytabkit, which is in no extra, as it brings PyTorch. A quarter of the r
 the seed, of classes in their shares; at most 10,000 of the others are trained on. The error is that of the
 best constant's: the root of the mean square over the standard deviation, or the share of wrong classes over
 that of the commonest class's. Seconds are CPU seconds of the fit, in one thread, after compilation. The
-tables in OTHERS are a second set: nothing was chosen by them. What has been measured is kept, and a run
-goes on from there; results of a model are of one processor, and begin anew on another.
+tables in OTHERS are a second set: nothing was chosen by them but how fast scales learn. What has been
+measured is kept, and a run goes on from there; results of a model are of one processor, and begin anew on
+another.
 """
 
 import argparse

@@ -103,6 +103,14 @@ def is_sparse(X: Any) -> bool:
     return hasattr(X, "tocsr")
 
 
+def assign(name: str, vector: Array, values: Any) -> None:
+    """Copy numbers into a vector, if they have its shape."""
+    array = as_numbers(name, values)
+    if array.shape != vector.shape:
+        raise ValueError(f"{name} has shape {array.shape}; expected {vector.shape}")
+    vector[:] = array
+
+
 def require_unmasked(name: str, values: Any) -> None:
     if isinstance(values, np.ma.MaskedArray):
         raise TypeError(f"{name} is a masked array; fill what is masked, or drop it")

@@ -13,7 +13,7 @@ from fastnn.checks import Array, as_kernels_want
 from fastnn.fleet_plan import FleetPlan
 from fastnn.fleet_workspace import FleetWorkspace
 from fastnn.slices import Slices
-from fastnn.threads import REAL_THREADS, available_threads, run_team, step_seconds
+from fastnn.threads import run_team, step_seconds, threads_for
 from fastnn_kernels.team import TEAM_SIZE
 
 FIRST_SLICE = 16  # steps: only measuring tells what a step costs
@@ -29,16 +29,12 @@ class LanesTrainer:
     params (n_members, n_params): each row a member's flat vector as `Network`'s, read when `train` begins and
     written when it ends. Who is not `active` keeps what he has; who is `diverged` came to a cost that is not
     finite, and has the parameters of before that step, or to such parameters, and has those of before the
-    call. workers: the most threads that groups are shared out
-    over.
+    call. workers: the most threads that groups are shared out over.
     """
 
     def __init__(self, plan: FleetPlan, params: Array) -> None:
         self.plan, self.params = plan, params
-        threads = plan.settings.threads
-        if threads == "auto" or not REAL_THREADS:
-            threads = available_threads()
-        self.workers = max(1, min(int(threads), plan.n_groups))
+        self.workers = max(1, min(threads_for(plan.settings.threads), plan.n_groups))
         self.work = FleetWorkspace(plan, self.workers)
         self._loop, self._address = self.work.loop.function(), self.work.run.ctypes.data
         rows = plan.settings.batch_size

@@ -14,7 +14,7 @@ from fastnn.checks import Array
 from fastnn.fleet_plan import FleetPlan
 from fastnn.optimizers import Rule
 from fastnn.plan import Plan
-from fastnn.threads import REAL_THREADS, available_threads, end_if_given_up, trainings_in
+from fastnn.threads import end_if_given_up, threads_for, trainings_in
 from fastnn.trainer import DivergenceError, Trainer
 
 TURN = 1 / 8  # of the time of a slice
@@ -29,17 +29,17 @@ class MembersTrainer:
 
     def __init__(self, plan: FleetPlan, params: Array) -> None:
         self.plan, self.params = plan, params
-        threads = plan.settings.threads
-        if threads == "auto" or not REAL_THREADS:
-            threads = available_threads()
-        self.workers = int(threads) if 1 < int(threads) <= plan.n_members else 1
+        threads = threads_for(plan.settings.threads)
+        self.workers = threads if threads <= plan.n_members else 1
         self._active = np.ones(plan.n_members, bool)
         self._diverged = np.zeros(plan.n_members, bool)
         self._steps = np.zeros(plan.n_members, np.int64)
         self._plans = self._own_plans()
-        self._free: list[dict[Plan, Trainer]] = [{} for _ in range(self.workers)]  # each thread takes one
-        first = [self._trainer(k, self._free[0]) for k in range(plan.n_members)][0]  # all leaves are there
-        here = first.moments_here
+        self._first: dict[Plan, Trainer] = {}  # the trainers of this thread; each other one has its own
+        self._free = [self._first, *({} for _ in range(self.workers - 1))]
+        for k in range(plan.n_members):
+            self._trainer(k, self._first)  # compiles what is needed, in this thread
+        here = self._trainer(0, self._first).moments_here
         self._moments = np.zeros((plan.n_members, len(here), here[0].size if here else 0), plan.dtype)
 
     def _own_plans(self) -> list[Plan]:
@@ -89,11 +89,11 @@ class MembersTrainer:
 
     @property
     def moments(self) -> Array:
-        return np.stack([self._seated(k, self._free[0]).moments for k in range(self.plan.n_members)])
+        return np.stack([self._seated(k, self._first).moments for k in range(self.plan.n_members)])
 
     def go_on(self, moments: Array, steps_done: Array) -> None:
         for k, (own, steps) in enumerate(zip(moments, steps_done, strict=True)):
-            trainer = self._seated(k, self._free[0])
+            trainer = self._seated(k, self._first)
             trainer.go_on(own, int(steps))
             self._risen(k, trainer)
 
@@ -114,7 +114,7 @@ class MembersTrainer:
 
         In whole slices the last member's first turn would come after seconds, and a Ctrl-C before it.
         """
-        return self._trainer(0, self._free[0]).next_slice(TURN)
+        return self._trainer(0, self._first).next_slice(TURN)
 
     def train(
         self, X: Array, Y: Array, weights: Array, orders: Array, spans: Array, rates: Array,

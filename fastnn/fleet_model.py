@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from fastnn import storage
-from fastnn.checks import Array, as_numbers, is_sparse, whole
+from fastnn.checks import Array, as_numbers, assign, is_sparse, whole
 from fastnn.data import as_features
 from fastnn.fleet_data import FleetRows, fleet_rows
 from fastnn.fleet_forward import FleetForward
@@ -65,10 +65,7 @@ class FleetModel:
 
     @params.setter
     def params(self, values: Any) -> None:
-        array = as_numbers("params", values)
-        if array.shape != self.params.shape:
-            raise ValueError(f"params has shape {array.shape}; expected {self.params.shape}")
-        self._params[:] = array
+        assign("params", self._params, values)
 
     @property
     def sizes(self) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastnn import html, storage
-from fastnn.checks import Array, as_numbers, choice, float_type, is_plain, per_layer, real, whole, widths
+from fastnn.checks import Array, assign, choice, float_type, is_plain, per_layer, real, whole, widths
 from fastnn.compiled import compiled_network
 from fastnn.data import Rows, as_features, as_rows
 from fastnn.precision import BFLOAT16, precision_of, say_once
@@ -112,10 +112,7 @@ class Model:
 
     @params.setter
     def params(self, values: Any) -> None:
-        array = as_numbers("params", values)
-        if array.shape != self._params.shape:
-            raise ValueError(f"params has shape {array.shape}; expected {self._params.shape}")
-        self._params[:] = array
+        assign("params", self._params, values)
 
     @property
     def n_in(self) -> int:

@@ -56,6 +56,11 @@ def available_threads() -> int:
     return max(1, min(limits))
 
 
+def threads_for(asked: int | str) -> int:
+    """As many as were asked for; of 'auto', as are available."""
+    return available_threads() if asked == "auto" or not REAL_THREADS else int(asked)
+
+
 def other_cpus() -> set[int]:
     """The CPUs that this process may use, but for the one that this thread is on; empty if not known.
 

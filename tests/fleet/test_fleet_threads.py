@@ -43,10 +43,19 @@ def interrupt_members_in_threads():
     X = np.random.default_rng(0).standard_normal((2000, 40)).astype("float32")
     y = X[:, 0] > 0
     fleet = Fleet(4, [40, 90, 90, 1], output="sigmoid", seed=0)
-    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+    train, pressed = MembersTrainer.train, []
+
+    def pressing(*arguments):
+        if not pressed:
+            pressed.append(threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)))
+            pressed[0].start()
+        return train(*arguments)
+
+    MembersTrainer.train = pressing
     with pytest.warns(UserWarning, match="training was interrupted"):
         history = fleet.fit(X, y, epochs=10**9, threads=2)
     assert history.stopped.startswith("interrupted") and np.isfinite(fleet.params).all()
+    pressed[0].join()
     assert fleet.epochs_trained.any() and threading.active_count() == 1
     fleet.fit(X, y, epochs=1, threads=2)
 
