@@ -13,7 +13,6 @@ from fastnn_kernels import leaves, plumbing, records
 from fastnn_kernels.activations import BY_CODE
 from fastnn_kernels.costs import COSTS
 from fastnn_kernels.optimizers import OPTIMIZERS, gradient_kept, squared_norm
-from fastnn_kernels.panels import leading_dimension
 from fastnn_kernels.team import TEAM_SIZE
 
 
@@ -85,7 +84,7 @@ class FitMemory(Memory):
             self.run[0],
             n_layers=len(layout.layers), n_blocks=n_blocks, itemsize=self.itemsize, chunk=plan.chunk,
             workers=plan.workers, capacity=plan.capacity, n_targets=plan.n_targets, seed=plan.kernel_seed,
-            segmented=plan.segmented, clipped=clipped, l2_by_batch=settings.l2_by_batch,
+            segmented=plan.segmented, unit=plan.unit, clipped=clipped, l2_by_batch=settings.l2_by_batch,
             tolerant=settings.tolerant, layers=self.layers.ctypes.data, team=self.team.ctypes.data,
             scalars=scalars.ctypes.data, done=self.done.ctypes.data,
             rows=self.room(slots, np.int64), targets=self.room(slots * plan.n_targets),
@@ -103,10 +102,10 @@ class FitMemory(Memory):
             add=plumbing.add if plan.segments > 1 else None,
         )  # fmt: skip
 
-    def describe_outputs(self, outputs: Array, saved: Array, deltas: Array) -> None:
-        """Where the rows of the last layer's outputs stand, and those that the costs take, unpadded."""
+    def describe_outputs(self, outputs: Array, saved: Array, deltas: Array, row: int) -> None:
+        """Where the rows of the last layer's outputs stand, `row` apart, and those that the costs take."""
         n_out = int(self.plan.layout.layers["n_out"][-1])
-        if leading_dimension(n_out, self.itemsize) != n_out:
+        if row != n_out:
             outputs, saved, deltas = (self.zeros(self.plan.slots * n_out) for _ in range(3))
         self.put(
             self.run[0], outputs=outputs.ctypes.data, saved_outputs=saved.ctypes.data,

@@ -9,7 +9,6 @@ import numpy as np
 
 from fastnn.checks import Array
 from fastnn_kernels import leaves
-from fastnn_kernels.panels import leading_dimension, padded
 
 CACHE_LINE = 64
 # By NumPy's C interface an array's pointer to its data stands right behind the head of the Python object.
@@ -66,16 +65,6 @@ class Memory:
         """The address of the table of the addresses of the rows of `array`, each of `row` elements."""
         starts = np.arange(array.size // row, dtype=np.int64)
         return int(self.keep(array.ctypes.data + self.itemsize * row * starts).ctypes.data)
-
-    def rounded_inputs(self, layer: Any, n_in: int, rows: int, n_rows: int) -> int:
-        """Have copies made of a layer's inputs, numbers of bfloat16; the table of their rows' addresses.
-
-        rows: the table of the addresses of the n_rows rows that are copied.
-        """
-        row = max(leading_dimension(n_in, self.itemsize), padded(1, self.itemsize))
-        rounded = self.zeros(n_rows * row)
-        self.put(layer, sources=rows, rounded=rounded.ctypes.data, rounded_row=row)
-        return self.rows(rounded, row)
 
     def put(self, record: Any, **values: Any) -> None:
         """Set fields of a record, or of several: numbers, None for 0, or leaves, which `connect` fetches."""

@@ -154,7 +154,7 @@ class Model:
         """What the inputs of products are rounded to; says once what bfloat16 is worth here."""
         result = precision_of(precision, self.dtype)
         if result == BFLOAT16:
-            say_once(stacklevel=3)
+            say_once(self.sizes, stacklevel=3)
         return result
 
     def _forward(self, precision: str) -> Forward:

@@ -13,8 +13,10 @@ from fastnn.optimizers import Optimizer, n_moments
 from fastnn.threads import REAL_THREADS, worthwhile_threads
 from fastnn_kernels.fit_layout import FitLayout, layout_of
 from fastnn_kernels.layout import n_units
-from fastnn_kernels.lines import SAMPLES, UNITS, LineLayout, choose_layout, lines_of
+from fastnn_kernels.lines import PAIRS, SAMPLES, UNITS, LineLayout, choose_layout, lines_of
 from fastnn_kernels.machine import chunk_rows
+from fastnn_kernels.pair_layout import PairLayout, pairs_of
+from fastnn_kernels.pairs import GROUP
 
 # Of a batch of more rows than a segment has, the gradients of segments are summed while their rows are in
 # cache, if those sums are no more than this share of what the rows themselves take. A smaller batch cut in
@@ -64,8 +66,8 @@ class Plan:
     gradient_only: bool = False
     bfloat16: bool = False
     in_parts: bool = False
-    lanes: str = field(init=False)  # what stands in a vector's lanes: UNITS or SAMPLES
-    layout: FitLayout | LineLayout = field(init=False, compare=False)
+    lanes: str = field(init=False)  # what stands in a vector's lanes: UNITS, SAMPLES or PAIRS
+    layout: FitLayout | LineLayout | PairLayout = field(init=False, compare=False)
     architecture: bytes = field(init=False, repr=False)  # of `layers`: plans compare by it
     workers: int = field(init=False)
     chunk: int = field(init=False)
@@ -81,24 +83,27 @@ class Plan:
         self._decide(architecture=self.layers.tobytes(), workers=int(workers), lanes=UNITS)
         sizes = [int(self.layers["n_in"][0]), *self.layers["n_out"].tolist()]
         dropout = bool((self.layers["keep"] < 1).any())
-        if not (self.sparse or dropout or self.bfloat16 or settings.input_stage):
+        if self.bfloat16:
+            self._decide(lanes=PAIRS)
+        elif not (self.sparse or dropout or settings.input_stage):
             self._decide(lanes=choose_layout(sizes, batch, self.dtype.itemsize))
         if self.lanes == SAMPLES:
             lines = lines_of(self.layers, self.dtype, batch)
             self._decide(layout=lines, chunk=lines.chunk, segments=-(-batch // lines.chunk))
             return
-        if (self.layers["n_out"][:-1] == 1).any():
+        if self.lanes == UNITS and (self.layers["n_out"][:-1] == 1).any():
             self._decide(workers=1)  # rows of one unit are written a vector at a time: over those of another
-        layout = layout_of(self.layers, self.dtype)
+        layout = pairs_of(self.layers) if self.bfloat16 else layout_of(self.layers, self.dtype)
+        rows = self.rows_together
         # Many rows are summed where they are still in cache, if the sums are smaller than they.
-        segment = min(SEGMENT_ROWS, -(-batch // 16) * 8)
+        segment = min(SEGMENT_ROWS, -(-batch // (2 * rows)) * rows)
         segments = -(-batch // segment)
         few = segments * layout.size > SEGMENT_SHARE * batch * n_units(self.layers)
         if self.sparse or batch <= SEGMENT_ROWS or few:
             # In parts of one size: a rest of some rows would read all weights once more.
             share, fitting = -(-batch // self.workers), chunk_rows(sizes, self.dtype.itemsize)
             parts = max(1, round(share / fitting))
-            segment, segments = min(batch, -(-share // (8 * parts)) * 8), 0
+            segment, segments = min(batch, -(-share // (rows * parts)) * rows), 0
         self._decide(layout=layout, chunk=segment, segments=segments)
 
     def twin(self, l2: float, optimizer: Optimizer) -> Plan:
@@ -124,6 +129,16 @@ class Plan:
     @property
     def segmented(self) -> bool:
         return self.segments > 0
+
+    @property
+    def rows_together(self) -> int:
+        """Rows of which no two belong to different workers: those of a tile, or of a group of pairs."""
+        return GROUP if self.bfloat16 else 8
+
+    @property
+    def unit(self) -> int:
+        """What a worker's share of a batch is cut into: rows that go together, or segments."""
+        return self.chunk if self.segmented else self.rows_together
 
     @property
     def slots(self) -> int:

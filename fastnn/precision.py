@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from fastnn_kernels.pairs import tiles_permitted
 from fastnn_kernels.simd import BFLOAT16_UNITS, DOTS_OF_PAIRS
 
 BFLOAT16 = "bfloat16"
@@ -14,6 +17,9 @@ IN_FLOAT32 = (
     "precision='bfloat16' is computed in float32 from rounded numbers here: the results are right, but come "
     "no sooner than without it"
 )
+FEW_WEIGHTS = "precision='bfloat16' gains nothing for a network of {} weights; from about {} on it does"
+# Steps on Emerald Rapids with AMX: 0.9 of float32's speed for 4,736 weights and 32 rows, 1.05 for 8,832.
+WORTHWHILE = 8192
 _told: set[str] = set()
 
 
@@ -30,16 +36,24 @@ def precision_of(value: Any, dtype: np.dtype[Any]) -> str:
     return BFLOAT16
 
 
-def say_once(stacklevel: int) -> None:
-    """Warn, the first time in a process, that bfloat16 buys no speed here, where that is so."""
-    if not DOTS_OF_PAIRS and IN_FLOAT32 not in _told:
-        _told.add(IN_FLOAT32)
-        warnings.warn(IN_FLOAT32, stacklevel=stacklevel + 1)
+def say_once(sizes: Sequence[int], stacklevel: int) -> None:
+    """Warn, the first time in a process, that bfloat16 buys no speed here, or not for such widths."""
+    text, n_weights = IN_FLOAT32, sum(n_in * n_out for n_in, n_out in pairwise(sizes))
+    if DOTS_OF_PAIRS or tiles_permitted():
+        text = FEW_WEIGHTS
+        if n_weights >= WORTHWHILE:
+            return
+    if text not in _told:
+        _told.add(text)
+        warnings.warn(text.format(f"{n_weights:,}", f"{WORTHWHILE:,}"), stacklevel=stacklevel + 1)
 
 
 def about_this_cpu() -> str:
     """A line for `fastnn info`."""
+    if tiles_permitted():
+        return "products of tiles by AMX"
     if DOTS_OF_PAIRS:
-        return "products of pairs by AVX512-BF16"
+        refused = "; the system does not permit AMX" if "AMX" in BFLOAT16_UNITS else ""
+        return f"products of pairs by AVX512-BF16{refused}"
     has = f"this CPU has {' and '.join(BFLOAT16_UNITS)}" if BFLOAT16_UNITS else "none in this CPU"
     return f"{has}; precision='bfloat16' is computed in float32 from rounded numbers"

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from fastnn.checks import Array, as_kernels_want, is_plain, is_readable, is_sparse
-from fastnn.program import Program, pack, rounded, rounded_weights
+from fastnn.pairs_program import PairsProgram, pack_pairs
+from fastnn.program import ForwardProgram, Program, pack
 from fastnn.threads import available_threads, run_team
 from fastnn_kernels.machine import chunk_rows
 from fastnn_kernels.team import ABANDONED, TEAM_SIZE
@@ -36,7 +37,7 @@ class Forward:
         self._rows_per_call = max(1, PRODUCTS_PER_CALL // (self._chunk * products)) * self._chunk
         self._packed_rows = max(PACKED_ROWS, PACKED_PRODUCTS // products)
         self._idle = {
-            (sparse, packed): list[Program]() for sparse in (False, True) for packed in (False, True)
+            (sparse, packed): list[ForwardProgram]() for sparse in (False, True) for packed in (False, True)
         }
 
     def __call__(self, params: Array, X: Any, threads: int | None = None) -> Array:
@@ -52,17 +53,19 @@ class Forward:
         elif is_sparse(X):
             indices, indptr = as_kernels_want(X.indices, np.int32), as_kernels_want(X.indptr, np.int64)
             data = as_kernels_want(X.data, self.dtype)
-            X = rounded(data) if self._bfloat16 else data, indices, indptr
+            X = data, indices, indptr
         elif isinstance(X, np.memmap) and not is_readable(X, self.dtype):
             step = min(step, max(1, CONVERTED_BYTES // X[:1].nbytes))
         else:
             X = as_kernels_want(X, self.dtype)
-        if self._bfloat16:
-            params = rounded_weights(self.layers, params)
         # Packed for this call alone: who could tell whether the parameters have changed since the last?
-        panels = pack(self.layers, params) if n_rows >= self._packed_rows else None
+        packed: Any = None
+        if self._bfloat16:
+            packed = pack_pairs(self.layers, params)
+        elif n_rows >= self._packed_rows:
+            packed = pack(self.layers, params)
         if n_rows <= step:
-            self._compute(params, panels, X, 0, out)
+            self._compute(params, packed, X, 0, out)
             return out
         starts, team = range(0, n_rows, step), np.zeros(TEAM_SIZE, np.int64)
         left = iter(starts)
@@ -71,22 +74,22 @@ class Forward:
             for start in left:  # whoever comes first takes the next ones
                 if team[ABANDONED]:
                     break
-                self._compute(params, panels, X, start, out[start : start + step])
+                self._compute(params, packed, X, start, out[start : start + step])
             return 0
 
         run_team(min(threads or available_threads(), len(starts)), team, work)
         return out
 
-    def _compute(self, params: Array, panels: Array | None, X: Any, start: int, out: Array) -> None:
+    def _compute(self, params: Array, packed: Any, X: Any, start: int, out: Array) -> None:
         """One compiled call: `out` = the outputs for the rows from `start` on; X is dense or CSR's arrays."""
         sparse = isinstance(X, tuple)
-        idle = self._idle[sparse, panels is not None]
+        idle = self._idle[sparse, packed is not None]
         try:
             program = idle.pop()  # none is used by two threads at once
         except IndexError:
-            packed = panels is not None
-            program = Program(self.layers, self.dtype, self._chunk, sparse, packed, self._bfloat16)
-        program.place(params, panels)
+            about = self.layers, self.dtype, self._chunk, sparse
+            program = PairsProgram(*about) if self._bfloat16 else Program(*about, packed is not None)
+        program.place(params, packed)
         if sparse:
             data, indices, indptr = X
             program.csr(data, indices, indptr[start:], out)

@@ -8,13 +8,12 @@ import numpy as np
 
 from fastnn.checks import Array
 from fastnn.memory import Memory, address, aligned_zeros
-from fastnn_kernels import inference, panel_moves, plumbing, records
+from fastnn_kernels import inference, leaves, panel_moves, plumbing, records
 from fastnn_kernels.activations import BY_CODE
 from fastnn_kernels.column_tiles import forward_column
 from fastnn_kernels.csr import CSR_PANELS, csr_forward_column
 from fastnn_kernels.fit_layout import layout_of
-from fastnn_kernels.layout import parameter_views
-from fastnn_kernels.panel_tiles import PANELS, PANELS_OF_BFLOAT16
+from fastnn_kernels.panel_tiles import FORWARD_PANELS, IN_PLACE_PANELS
 from fastnn_kernels.panels import leading_dimension
 
 _X, _X_BYTES, _INDICES, _INDPTR, _ORDER, _OUT = (
@@ -30,92 +29,43 @@ def pack(layers: Array, params: Array) -> Array:
     return panels
 
 
-def rounded(values: Array) -> Array:
-    """A copy of a vector in numbers of bfloat16."""
-    result = np.empty_like(values)
-    panel_moves.round_values(values, values.size, result)
-    return result
+class ForwardProgram(Memory):
+    """Memory, records and leaves of the forward pass of one thread, `chunk` rows at a time."""
 
+    loop: leaves.Leaf
+    panels: Array
 
-def rounded_weights(layers: Array, params: Array) -> Array:
-    """A copy of the parameters whose weights are numbers of bfloat16; the biases stay."""
-    result = rounded(params)
-    for own, copy in zip(*(parameter_views(vector, layers)[1] for vector in (params, result)), strict=True):
-        copy[:] = own
-    return result
-
-
-class Program(Memory):
-    """Memory, records and leaves of the forward pass of one thread.
-
-    packed: dense layers read panels, else the user's own matrices, as a layer over CSR rows always does;
-    bfloat16: each layer rounds its inputs, but CSR rows, which come rounded as the parameters do.
-    """
-
-    def __init__(
-        self,
-        layers: Array,
-        dtype: np.dtype[Any],
-        chunk: int,
-        sparse: bool,
-        packed: bool,
-        bfloat16: bool = False,
-    ) -> None:
+    def __init__(self, layers: Array, dtype: np.dtype[Any], chunk: int, sparse: bool) -> None:
         super().__init__(dtype)
-        layout = layout_of(layers, dtype)
-        known = layout.panels[layout.panels["bias"] == 0]
-        self.panels = np.zeros(len(known), records.PANEL)
         self.layers = np.zeros(len(layers), records.LAYER)
         self.record = np.zeros(1, records.RUN)
         self._numbers = self.record.view(np.int64)  # by place: faster than by name
-        self._packed = packed & ~(sparse & (known["layer"] == 0))
-        index, one = known["layer"], layers["n_out"][known["layer"]] == 1
-        biases = np.where(self._packed, layout.places["biases"][index], layers["biases"][index])
-        self._weights = np.where(self._packed, known["offset"], known["source"]) * self.itemsize
-        self._biases = (np.where(one, 0, known["column"]) + biases) * self.itemsize
-        rows, tiles = self.room(chunk, np.int64), PANELS_OF_BFLOAT16 if bfloat16 else PANELS
-        for panel, about, in_panels, single in zip(self.panels, known, self._packed, one, strict=True):
-            width, vectors = int(about["width"]), layout.vectors(about)
-            wanted = tiles.forward if in_panels else tiles.in_place
-            csr = sparse and about["layer"] == 0
-            self.put(
-                panel, at=0 if single else int(about["column"]) * self.itemsize, in_place=not in_panels,
-                row=width if in_panels else int(about["source_row"]),
-                columns=width if in_panels else int(about["columns"]),
-                forward=None if csr else forward_column if single else wanted[vectors],
-                csr_forward=(csr_forward_column if single else CSR_PANELS[vectors][0]) if csr else None,
-            )  # fmt: skip
-        inputs = rows
-        for index, (layer, about) in enumerate(zip(self.layers, layers, strict=True)):
-            activation, n_out = BY_CODE[int(about["activation"])], int(about["n_out"])
-            ld_out = leading_dimension(n_out, self.itemsize)
-            outputs, bent = self.zeros(chunk * ld_out), activation.slope is not None and n_out > 1
-            first, end = np.searchsorted(known["layer"], (index, index + 1))
-            if bfloat16 and not (sparse and index == 0):
-                inputs = self.rounded_inputs(layer, int(about["n_in"]), inputs, chunk)
-            self.put(
-                layer, n_in=int(about["n_in"]), n_out=n_out, ld_out=ld_out, first_panel=first, end_panel=end,
-                rows=inputs, outputs=outputs.ctypes.data, keep=1.0, slope=activation.slope if bent else 1.0,
-                activate=None if bent else activation.forward,
-            )  # fmt: skip
-            inputs = self.rows(outputs, ld_out)
+        self._address = self.record.ctypes.data
+        self.describe(layers, chunk, sparse)
         self.put(
             self.record[0], n_layers=len(layers), itemsize=self.itemsize, chunk=chunk, sparse=sparse,
-            layers=self.layers.ctypes.data, panels=self.panels.ctypes.data, rows=rows,
-            copy_rows=plumbing.copy_rows, round_strip=panel_moves.round_strip if bfloat16 else None,
+            layers=self.layers.ctypes.data, panels=self.panels.ctypes.data, rows=int(self.layers["rows"][0]),
+            copy_rows=plumbing.copy_rows,
         )  # fmt: skip
-        self.connect(inference.predict)
-        self._loop = inference.predict.function()
-        self._params: Array | None = None
-        self._address = self.record.ctypes.data
+        self.connect(self.loop)
+        self._loop = self.loop.function()
 
-    def place(self, params: Array, panels: Array | None) -> None:
-        """Where the parameters stand: the user's vector, and the packed one."""
-        if self._params is not params or panels is not None:
-            packed = 0 if panels is None else panels.ctypes.data
-            start = np.where(self._packed, packed, params.ctypes.data)
-            self.panels["weights"], self.panels["biases"] = self._weights + start, self._biases + start
-            self._params = params
+    def describe(self, layers: Array, chunk: int, sparse: bool) -> None:
+        """Fill in the tables of layers and panels."""
+        raise NotImplementedError
+
+    def describe_activation(self, layer: Any, known: Any, bent: bool) -> None:
+        """Sizes and activation of a layer; bent: the products do it, where it is a bent line."""
+        activation, n_out = BY_CODE[int(known["activation"])], int(known["n_out"])
+        bent &= activation.slope is not None
+        self.put(
+            layer, n_in=int(known["n_in"]), n_out=n_out, keep=1.0, slope=activation.slope if bent else 1.0,
+            activate=None if bent else activation.forward,
+        )  # fmt: skip
+
+    def place(self, params: Array, packed: Any) -> None:
+        """Where the parameters stand: the user's vector, and what was made of it for many rows, or None."""
+        raise NotImplementedError
 
     def dense(self, rows: Array, out: Array) -> None:
         """out = the outputs of some rows of the right type."""
@@ -129,3 +79,55 @@ class Program(Memory):
         for place, array in given:
             self._numbers[place] = address(array)
         self._loop(self._address, 0, len(out))
+
+
+class Program(ForwardProgram):
+    """packed: dense layers read panels, else the user's own matrices, as one over CSR rows always does."""
+
+    loop = inference.predict
+
+    def __init__(
+        self, layers: Array, dtype: np.dtype[Any], chunk: int, sparse: bool, packed: bool
+    ) -> None:  # fmt: skip
+        self._packs = packed
+        self._params: Array | None = None
+        super().__init__(layers, dtype, chunk, sparse)
+
+    def describe(self, layers: Array, chunk: int, sparse: bool) -> None:
+        layout = layout_of(layers, self.dtype)
+        known = layout.panels[layout.panels["bias"] == 0]
+        self.panels = np.zeros(len(known), records.PANEL)
+        self._packed = self._packs & ~(sparse & (known["layer"] == 0))
+        index, one = known["layer"], layers["n_out"][known["layer"]] == 1
+        biases = np.where(self._packed, layout.places["biases"][index], layers["biases"][index])
+        self._weights = np.where(self._packed, known["offset"], known["source"]) * self.itemsize
+        self._biases = (np.where(one, 0, known["column"]) + biases) * self.itemsize
+        for panel, about, in_panels, single in zip(self.panels, known, self._packed, one, strict=True):
+            width, vectors = int(about["width"]), layout.vectors(about)
+            wanted = FORWARD_PANELS if in_panels else IN_PLACE_PANELS
+            csr = sparse and about["layer"] == 0
+            self.put(
+                panel, at=0 if single else int(about["column"]) * self.itemsize, in_place=not in_panels,
+                row=width if in_panels else int(about["source_row"]),
+                columns=width if in_panels else int(about["columns"]),
+                forward=None if csr else forward_column if single else wanted[vectors],
+                csr_forward=(csr_forward_column if single else CSR_PANELS[vectors][0]) if csr else None,
+            )  # fmt: skip
+        inputs = self.room(chunk, np.int64)
+        for index, (layer, about) in enumerate(zip(self.layers, layers, strict=True)):
+            ld_out = leading_dimension(int(about["n_out"]), self.itemsize)
+            outputs = self.zeros(chunk * ld_out)
+            first, end = np.searchsorted(known["layer"], (index, index + 1))
+            self.describe_activation(layer, about, bent=int(about["n_out"]) > 1)
+            self.put(
+                layer, ld_out=ld_out, first_panel=first, end_panel=end, rows=inputs,
+                outputs=outputs.ctypes.data,
+            )  # fmt: skip
+            inputs = self.rows(outputs, ld_out)
+
+    def place(self, params: Array, packed: Array | None) -> None:
+        if self._params is not params or packed is not None:
+            panels = 0 if packed is None else packed.ctypes.data
+            start = np.where(self._packed, panels, params.ctypes.data)
+            self.panels["weights"], self.panels["biases"] = self._weights + start, self._biases + start
+            self._params = params

@@ -68,16 +68,19 @@ def gradients(
     smoothing: float,
     threshold: float,
     rounded: Rounding = as_it_is,
+    exact_first: bool = False,
 ) -> tuple[float, Array]:
     """Mean cost of a batch and its flat gradient; outputs of hidden layer l are multiplied by masks[l].
 
-    rounded: what is done to weights, inputs and deltas before they are multiplied.
+    rounded: what is done to weights, inputs and deltas before they are multiplied; exact_first: but not to
+    those of the first layer.
     """
     X, Y, sample_weights = batch
     total = len(X) if sample_weights is None else sample_weights.sum()
     weights, biases = views(params, sizes)
-    weights = [rounded(W) for W in weights]
-    inputs, Z, A = [rounded(X)], [], []  # of each layer: what it takes, and its own around the activation
+    first = as_it_is if exact_first else rounded
+    weights = [first(weights[0]), *map(rounded, weights[1:])]
+    inputs, Z, A = [first(X)], [], []  # of each layer: what it takes, and its own around the activation
     for W, b, name, mask in zip(weights, biases, activations, [*masks, 1.0], strict=True):
         Z.append(reference.affine_forward(inputs[-1], W, b))
         A.append(reference.activation_forward(Z[-1], name))
@@ -85,14 +88,14 @@ def gradients(
     costs, dZ = reference.cost_backward(
         Z[-1], A[-1], Y, sample_weights, cost, activations[-1], smoothing, threshold, 1 / total
     )
-    dZ, parts = rounded(dZ), list[Array]()
+    parts = list[Array]()
     for layer in reversed(range(len(weights))):
-        dW, db, dX = reference.affine_backward(inputs[layer], weights[layer], dZ)
-        parts = [dW.ravel(), db, *parts]
+        d = rounded(dZ) if layer else first(dZ)
+        dW, _, dX = reference.affine_backward(inputs[layer], weights[layer], d)
+        parts = [dW.ravel(), dZ.sum(axis=0), *parts]
         if layer > 0:
             dA = dX * masks[layer - 1]
             dZ = reference.activation_backward(dA, Z[layer - 1], A[layer - 1], activations[layer - 1])
-            dZ = rounded(dZ)
     return float(costs.sum() / total), np.concatenate(parts)
 
 

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from fastnn.checks import Array, as_kernels_want, is_readable
 from fastnn.fit_memory import FitMemory
 from fastnn.lines_workspace import LinesWorkspace
+from fastnn.pairs_workspace import PairsWorkspace
 from fastnn.plan import Plan
-from fastnn.program import rounded
 from fastnn.slices import Slices
 from fastnn.threads import Pace, run_team, step_seconds
 from fastnn.workspace import PanelWorkspace
 from fastnn_kernels import epoch
-from fastnn_kernels.lines import SAMPLES, UNITS
+from fastnn_kernels.lines import PAIRS, SAMPLES, UNITS
 
 # How many trainers are put by, none of which has more memory.
 MOST_SPARE, MOST_SPARE_BYTES = 8, 1 << 20
@@ -26,7 +26,11 @@ FIRST_SLICE = 64  # steps: only measuring tells what a step costs
 TRIAL = 8  # a slice that compares a team with one thread has so many times fewer steps
 # Rows of a file of another type are converted this many bytes at a time.
 CONVERTED_BYTES = 4 << 20
-WORKSPACES: dict[str, type[FitMemory]] = {UNITS: PanelWorkspace, SAMPLES: LinesWorkspace}
+WORKSPACES: dict[str, type[FitMemory]] = {
+    UNITS: PanelWorkspace,
+    SAMPLES: LinesWorkspace,
+    PAIRS: PairsWorkspace,
+}
 
 
 class DivergenceError(ArithmeticError):
@@ -54,8 +58,6 @@ class Engine:
         if plan.sparse:
             types: tuple[Any, ...] = dtype, np.int32, np.int64
             parts = [as_kernels_want(x, t) for x, t in zip((X.data, X.indices, X.indptr), types, strict=True)]
-            if plan.bfloat16:
-                parts[0] = rounded(parts[0])
         else:
             parts = [as_kernels_want(X, dtype)]
         Y, order = as_kernels_want(Y, dtype), as_kernels_want(order, np.int64)

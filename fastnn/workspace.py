@@ -20,7 +20,7 @@ from fastnn_kernels.csr import CSR_PANELS, csr_backward_column, csr_forward_colu
 from fastnn_kernels.dropout import dropout
 from fastnn_kernels.fit_layout import BLOCK_ROWS, FitLayout
 from fastnn_kernels.machine import machine
-from fastnn_kernels.panel_tiles import PANELS, PANELS_OF_BFLOAT16
+from fastnn_kernels.panel_tiles import BACKWARD_PANELS, FORWARD_PANELS, GRADIENT_PANELS
 from fastnn_kernels.panels import PANEL_VECTORS, lanes, leading_dimension, padded
 
 # A strip of inputs is copied once a step and read for every panel: it pays from so many panels on.
@@ -37,9 +37,6 @@ class PanelWorkspace(FitMemory):
     def describe(self) -> None:
         self.layout = self.plan.layout
         self._back = self.zeros(self.layout.back_size)
-        # Products read the parameters themselves or, of bfloat16, a rounded copy of the weights.
-        self._read = self.zeros(self.layout.size) if self.plan.bfloat16 else self.fit
-        self._tiles = PANELS_OF_BFLOAT16 if self.plan.bfloat16 else PANELS
         self._table = np.ascontiguousarray(self.layout.panels)
         self.stripped = self._layers_in_strips()
         self._describe_run()
@@ -90,8 +87,6 @@ class PanelWorkspace(FitMemory):
             strip=panel_moves.copy_strip if self.stripped.any() else None,
             transpose=panel_moves.transpose_panel if layout.back_size else None,
             dropout=dropout if (layout.layers["keep"] < 1).any() else None,
-            round=panel_moves.round_values if plan.bfloat16 else None,
-            round_strip=panel_moves.round_strip if plan.bfloat16 else None,
         )  # fmt: skip
         if height:
             self.put(self.run[0], add=plumbing.add)
@@ -108,8 +103,6 @@ class PanelWorkspace(FitMemory):
             outputs, deltas = self.zeros(size), self.zeros(size)
             self.describe_activation(layer, index, slope is not None and index != last and n_out > 1)
             saved = self.zeros(size) if layer["save"] else outputs
-            if self.plan.bfloat16 and not (self.plan.sparse and index == 0):  # CSR rows are rounded in `show`
-                rows = self.rounded_inputs(layer, int(known["n_in"]), rows, slots)
             self.put(
                 layer, ld_out=ld_out, rows=rows, delta_rows=self.rows(deltas, ld_out),
                 outputs=outputs.ctypes.data, saved=saved.ctypes.data, deltas=deltas.ctypes.data,
@@ -119,32 +112,32 @@ class PanelWorkspace(FitMemory):
                 strip_rows = self.rows(strips[: slots * BLOCK_ROWS], BLOCK_ROWS)
                 self.put(layer, strips=strips.ctypes.data, strip_rows=strip_rows)
             rows = self.rows(outputs, ld_out)
-        self.describe_outputs(outputs, saved, deltas)
+        self.describe_outputs(outputs, saved, deltas, ld_out)
 
     def _describe_panels(self) -> None:
         """The panels of W, then those of W'."""
         layout, size = self.layout, self.itemsize
         weights = layout.panels[layout.panels["bias"] == 0]
         self.panels = np.zeros(len(weights) + len(layout.back), records.PANEL)
-        fit, read, back = self.fit.ctypes.data, self._read.ctypes.data, self._back.ctypes.data
+        fit, back = self.fit.ctypes.data, self._back.ctypes.data
         for panel, known in zip(self.panels, weights, strict=False):
             index, column, vectors = int(known["layer"]), int(known["column"]), layout.vectors(known)
             offset, sparse = int(known["offset"]) * size, self.plan.sparse and index == 0
             one = layout.layers["n_out"][index] == 1
             csr = (csr_forward_column, csr_backward_column) if one else CSR_PANELS[vectors]
             self.put(
-                panel, weights=read + offset, at=column * size, offset=offset,
+                panel, weights=fit + offset, at=column * size, offset=offset,
                 row=int(known["width"]), columns=int(known["width"]),
                 biases=fit + (int(layout.places["biases"][index]) + column) * size,
-                forward=None if sparse else forward_column if one else self._tiles.forward[vectors],
+                forward=None if sparse else forward_column if one else FORWARD_PANELS[vectors],
                 csr_forward=csr[0] if sparse else None, csr_backward=csr[1] if sparse else None,
             )  # fmt: skip
         for panel, known in zip(self.panels[len(weights) :], layout.back, strict=True):
             one = layout.layers["n_out"][known["layer"]] == 1
             self.put(
-                panel, weights=(read if one else back) + int(known["offset"]) * size,
+                panel, weights=(fit if one else back) + int(known["offset"]) * size,
                 at=int(known["column"]) * size,
-                backward=backward_column if one else self._tiles.backward[layout.vectors(known)],
+                backward=backward_column if one else BACKWARD_PANELS[layout.vectors(known)],
             )  # fmt: skip
         for index, layer in enumerate(self.layers):
             layer["first_panel"], layer["end_panel"] = np.searchsorted(weights["layer"], (index, index + 1))
@@ -172,11 +165,8 @@ class PanelWorkspace(FitMemory):
             if panel["bias"]:
                 self.put(blocks, gradient=bias_gradient_column if one else bias_gradient)
                 continue
-            if plan.bfloat16:
-                self.put(blocks, rounded=self._read.ctypes.data + offset)
             if not (plan.sparse and index == 0):
-                tiles = self._tiles.gradient
-                self.put(blocks, gradient=gradient_column if one else tiles[layout.vectors(panel)])
+                self.put(blocks, gradient=gradient_column if one else GRADIENT_PANELS[layout.vectors(panel)])
             if index and not one:
                 self.put(blocks, transposed=back + int(layout.places["transposed"][index]) * size)
         self.put(self.run[0], blocks=self.blocks.ctypes.data)

@@ -14,9 +14,9 @@ STAGES = (
     {"_cache", "glue", "scalars"},
     {"_jit", "machine_code"},
     {"leaves", "pointers", "simd", "vecmath"},
-    {"dropout", "emit", "gates", "machine", "modes", "panels", "peak", "plumbing", "records", "shuffles"}
-    | {"softmax"},
-    {"cross_entropy", "fit_layout", "table_tiles", "tiles"},
+    {"dropout", "emit", "gates", "machine", "modes", "pairs", "panels", "peak", "plumbing", "records"}
+    | {"shuffles", "softmax", "tile_unit"},
+    {"cross_entropy", "fit_layout", "pair_moves", "pair_tiles", "table_tiles", "tiles"},
     {
         "activations",
         "adam_tiles",
@@ -26,12 +26,13 @@ STAGES = (
         "line_moves",
         "line_tiles",
         "lines",
+        "pair_layout",
         "panel_moves",
         "panel_tiles",
     },
     {"costs", "csr", "fleet_costs", "fleet_updates", "input_stage", "matmul", "optimizers", "phases", "team"},
     {"affine", "epoch", "epoch_fleet", "inference", "layout", "on_arrays"},
-    {"backward", "columns", "epoch_lines", "evaluation"},
+    {"backward", "columns", "epoch_lines", "epoch_pairs", "evaluation"},
 )
 STAGE = {name: stage for stage, names in enumerate(STAGES) for name in names}
 OUTSIDE = {"numpy", "numba"} | sys.stdlib_module_names
@@ -60,10 +61,14 @@ SPEAK_LLVM |= {
     "input_stage",
     "line_moves",
     "line_tiles",
+    "pair_moves",
+    "pair_tiles",
+    "pairs",
     "panel_moves",
     "panel_tiles",
     "shuffles",
     "table_tiles",
+    "tile_unit",
 }
 
 HOUSE = ROOT / "fastnn"
@@ -73,7 +78,7 @@ FLOORS = (
     {"arrow", "input_stage"},
     {"call", "curves", "data", "datasets", "files", "memory", "optimizers", "ranks", "reference", "slices"}
     | {"reference_stage", "threads"},
-    {"functional", "history", "plan", "program", "reference_training", "scores", "storage"},
+    {"functional", "history", "pair_memory", "plan", "program", "reference_training", "scores", "storage"},
     {
         "compiled",
         "fit_memory",
@@ -82,10 +87,10 @@ FLOORS = (
         "fleet_plan",
         "fleet_rates",
         "orders",
-        "prediction",
+        "pairs_program",
     },
-    {"fleet_forward", "fleet_workspace", "lines_workspace", "stage_memory"},
-    {"workspace"},
+    {"fleet_workspace", "lines_workspace", "pairs_workspace", "prediction", "stage_memory"},
+    {"fleet_forward", "workspace"},
     {"fleet_lanes", "trainer"},
     {"epochs", "fleet_members", "model", "rank_engine"},
     {"fleet_trainer"},

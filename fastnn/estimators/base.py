@@ -172,7 +172,7 @@ class MLPBase(CallbackSupportMixin, StochasticFit):
         self._random_state = generator_of(self.random_state)
         if self.precision is not None:
             precision_of(self.precision, X.dtype if first_pass else self._parameters().vector.dtype)
-            say_once(stacklevel=2)
+            say_once(sizes, stacklevel=2)
         if first_pass:
             self._initialize(sizes, output, X.dtype)
         else:

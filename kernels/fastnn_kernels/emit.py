@@ -5,7 +5,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from fastnn_kernels._numba import cgutils
-from fastnn_kernels.simd import DOTS_OF_PAIRS, Vectors
+from fastnn_kernels.simd import Vectors
 
 _I8, _I32, _I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
 
@@ -13,8 +13,8 @@ _I8, _I32, _I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
 def emitted(define):
     """A function for kernels, of pointers and numbers, whose code `define(v, *arguments)` emits.
 
-    Its element type is that of the last pointer; integers that are constants come as they are. The kernel
-    that calls it stays out of line: its callers need not compile the code again.
+    Its element type is that of the last pointer to such, or float32; integers that are constants come as they
+    are. The kernel that calls it stays out of line: its callers need not compile the code again.
     """
 
     @intrinsic(prefer_literal=True)
@@ -22,7 +22,8 @@ def emitted(define):
         def codegen(context, builder, signature, args):
             kinds = signature.args[0].types
             given = cgutils.unpack_tuple(builder, args[0], len(kinds))
-            scalar = [kind.dtype for kind in kinds if isinstance(kind, types.CPointer)][-1]
+            pointed = [kind.dtype for kind in kinds if isinstance(kind, types.CPointer)]
+            scalar = [types.float32, *(kind for kind in pointed if isinstance(kind, types.Float))][-1]
             builder.function.attributes.add("noinline")
             constants = [getattr(kind, "literal_value", x) for kind, x in zip(kinds, given, strict=True)]
             define(Vectors(builder, scalar), *constants)
@@ -101,14 +102,9 @@ def vectors_at(v, pointer, count, mask=None):
     return [v.load(v.pointer(pointer, j * v.lanes), masks[j]) for j in range(count)]
 
 
-def chains(v, sums, k, unroll, operands, paired=False):
-    """sums[i, j] + a_i b_j for each p < k; operands(p, u) gives the elements a and the vectors b of p + u.
-
-    paired: all are numbers of bfloat16 in float32s, of which two steps of k are one instruction. Which steps
-    are pairs depends on k alone: so do the sums.
-    """
+def chains(v, sums, k, unroll, operands):
+    """sums[i, j] + a_i b_j for each p < k; operands(p, u) gives the elements a and the vectors b of p + u."""
     builder = v.builder
-    paired = paired and DOTS_OF_PAIRS and v.size == 4
 
     def steps(count):
         def body(p, sums):
@@ -123,31 +119,10 @@ def chains(v, sums, k, unroll, operands, paired=False):
 
         return body
 
-    def in_pairs(count):
-        words = ir.VectorType(_I32, v.lanes)
-        upper = ir.Constant(words, [16] * v.lanes)
-
-        def word(element):
-            return builder.load(builder.bitcast(element, _I32.as_pointer()))
-
-        def body(p, sums):
-            for u in range(0, count, 2):
-                (elements, vectors), (others, more) = operands(p, u), operands(p, u + 1)
-                low, high = ([builder.bitcast(x, words) for x in both] for both in (vectors, more))
-                b = [builder.or_(builder.lshr(x, upper), y) for x, y in zip(low, high, strict=True)]
-                left = iter(sums)
-                sums = []
-                for element, other in zip(elements, others, strict=True):
-                    a = v.splat(builder.or_(builder.lshr(word(element), _I32(16)), word(other)), words)
-                    sums += [v.fma_pairs(a, x, next(left)) for x in b]
-            return sums
-
-        return body
-
     done = _I64(0)
-    for count in sorted({max(unroll, 2), 2} if paired else {unroll} - {1}, reverse=True):
+    for count in {unroll} - {1}:
         last = builder.and_(k, _I64(-count))
-        sums = loop_of(builder, done, last, _I64(count), sums, (in_pairs if paired else steps)(count))
+        sums = loop_of(builder, done, last, _I64(count), sums, steps(count))
         done = last
     return loop_of(builder, done, k, _I64(1), sums, steps(1))
 
@@ -180,28 +155,10 @@ def rectifier_derivative(v, slope):
     return derive
 
 
-def bfloat16(v):
-    """The function x in the 8 significant bits of a bfloat16: the nearest, of two the even one; NaN stays."""
-    b, dropped = v.builder, 16 if v.size == 4 else 45
-    bits = ir.VectorType(ir.IntType(8 * v.size), v.lanes)
-
-    def all_of(number):
-        return ir.Constant(bits, [number] * v.lanes)
-
-    def rounded(x):
-        whole = b.bitcast(x, bits)
-        odd = b.and_(b.lshr(whole, all_of(dropped)), all_of(1))
-        whole = b.add(b.add(whole, all_of((1 << dropped - 1) - 1)), odd)
-        kept = b.and_(whole, all_of(-1 << dropped))
-        return b.select(b.fcmp_unordered("uno", x, x), x, b.bitcast(kept, v.vector))
-
-    return rounded
-
-
 def clamped(builder, i, count):
     """The number i, or count - 1 where that is less."""
-    last = builder.sub(count, _I64(1))
-    return builder.select(builder.icmp_signed("<", _I64(i), count), _I64(i), last)
+    i = _I64(i) if isinstance(i, int) else i
+    return builder.select(builder.icmp_signed("<", i, count), i, builder.sub(count, _I64(1)))
 
 
 def turned(v, lines):

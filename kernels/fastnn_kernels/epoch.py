@@ -123,7 +123,7 @@ def slices(rows_phase, between, sum_up_block, follow):
             if run.weights != 0:
                 weight = weigh(run.weigh, run.weights, numbers, rows)
             l2 = run.l2 / weight if run.l2_by_batch != 0 else run.l2
-            first, last = share_of(rows, run.chunk if run.segmented != 0 else 8, worker, workers)
+            first, last = share_of(rows, run.unit, worker, workers)
             rows_phase(run, numbers, first, last, 1.0 / weight, run.first_step + index, worker)
             if not barrier(team, workers):
                 return ABANDONED
@@ -184,7 +184,7 @@ def slices(rows_phase, between, sum_up_block, follow):
                 follow(run, block_of(run.blocks, number))
         elif run.part == GRADIENT:
             numbers, rows = run.order + 8 * spans[0], spans[1] - spans[0]
-            first, last = share_of(rows, run.chunk if run.segmented != 0 else 8, worker, workers)
+            first, last = share_of(rows, run.unit, worker, workers)
             rows_phase(run, numbers, first, last, 1.0 / weight, run.first_step, worker)
             if not barrier(team, workers) or not between(run, numbers, rows, worker):
                 return ABANDONED

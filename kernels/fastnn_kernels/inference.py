@@ -20,9 +20,8 @@ def gather_inputs(run, start, rows):
         table[i] = run.x + (start + i) * run.x_bytes
 
 
-@leaves.leaf("predict")
-def predict(T):
-    """The outputs of rows first .. last of the record at `address`, into the memory at `run.y`."""
+def predicting(forward_rows):
+    """What a leaf compiles: rows first .. last of the record at an address; forward_rows: of a chunk."""
 
     def predict(address, first, last):
         run, mode = run_of(address, 0), flush_subnormals()
@@ -40,3 +39,9 @@ def predict(T):
         return last
 
     return predict
+
+
+@leaves.leaf("predict")
+def predict(T):
+    """The outputs of rows first .. last of the record at `address`, into the memory at `run.y`."""
+    return predicting(forward_rows)

@@ -87,8 +87,14 @@ FAMILIES = {
     "panel_copy": "Iippb",
     # rows, at, n, k, to, to_row
     "strip": "Iiiipi",
-    # source, n, target
-    "round": "pip",
+    # Products of bfloat16: see pair_tiles.py and pair_moves.py.
+    "pairs_forward": "wiiiwppid",
+    "pairs_backward": "wiiiwpipd",
+    "pairs_gradient": "wiiwpppp",
+    "pairs_of_rows": "Iiiwi",
+    "pairs_of_columns": "piiiwi",
+    "pairs_turned": "pwi",
+    "tile_mode": "",
     # panels, their number, first, groups, rows, inner, dV, W, E, dW, dE
     "stage_backward": "Iiiiiippppp",
     # panels, their number, first, groups, rows, inner, W, E, V

@@ -8,6 +8,7 @@ from fastnn_kernels.fit_layout import shares_of
 from fastnn_kernels.simd import VECTOR_BYTES
 
 UNITS, SAMPLES = "units", "samples"
+PAIRS = "pairs"  # units, of pairs of bfloat16 numbers
 TILE_VECTORS = 3  # of rows: a block of whole tiles wastes none
 MOST_ROWS = 480
 BLOCK_BYTES = 1 << 19

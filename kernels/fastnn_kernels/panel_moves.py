@@ -1,12 +1,9 @@
-"""Into panels and out of them: the user's parameters, W' from blocks of W, strips of activations.
-
-What products of bfloat16 take is rounded on the way.
-"""
+"""Into panels and out of them: the user's parameters, W' from blocks of W, strips of activations."""
 
 from llvmlite import ir
 
 from fastnn_kernels._jit import EXACT
-from fastnn_kernels.emit import bfloat16, emitted, loop_of, row_pointer, turn_tile
+from fastnn_kernels.emit import emitted, loop_of, row_pointer, turn_tile
 from fastnn_kernels.leaves import leaf
 from fastnn_kernels.panels import COLUMNS, FIELDS, OFFSET, PANEL_VECTORS, ROWS, SOURCE, SOURCE_ROW, WIDTH
 from fastnn_kernels.simd import advance, lanes_of
@@ -14,19 +11,19 @@ from fastnn_kernels.simd import advance, lanes_of
 _I64 = ir.IntType(64)
 
 
-def _copy(v, n, source, target, exact=False, change=lambda x: x):
-    """target[:n] = change(source[:n]); unless `exact`, zeros follow up to a whole vector."""
+def _copy(v, n, source, target, exact=False):
+    """target[:n] = source[:n]; unless `exact`, zeros follow up to a whole vector."""
     builder = v.builder
     whole = builder.and_(n, _I64(-v.lanes))
 
     def vector(i, held):
-        v.store(change(v.load(v.pointer(source, i))), v.pointer(target, i))
+        v.store(v.load(v.pointer(source, i)), v.pointer(target, i))
         return held
 
     loop_of(builder, _I64(0), whole, _I64(v.lanes), [], vector)
     with builder.if_then(builder.icmp_signed("<", whole, n)):
         mask = v.first(builder.sub(n, whole))
-        last = change(v.load(v.pointer(source, whole), mask))
+        last = v.load(v.pointer(source, whole), mask)
         v.store(last, v.pointer(target, whole), mask if exact else None)
 
 
@@ -52,26 +49,13 @@ def _copy_all(v, table, n, user, fit, back):
     loop_of(builder, _I64(0), n, _I64(1), [], panel)
 
 
-def _strip_of(change):
-    """The code that copies a strip of rows, each vector as change(v) makes it."""
-
-    @emitted
-    def code(v, rows, at, n, k, to, to_row):
-        def row(r, held):
-            _copy(v, n, v.pointer(row_pointer(v, rows, r), at), v.pointer(to, (r, to_row)), change=change(v))
-            return held
-
-        loop_of(v.builder, _I64(0), k, _I64(1), [], row)
-
-    return code
-
-
-_strip, _rounded_strip = _strip_of(lambda v: lambda x: x), _strip_of(bfloat16)
-
-
 @emitted
-def _rounded(v, source, n, target):
-    _copy(v, n, source, target, exact=True, change=bfloat16(v))
+def _strip(v, rows, at, n, k, to, to_row):
+    def row(r, held):
+        _copy(v, n, v.pointer(row_pointer(v, rows, r), at), v.pointer(to, (r, to_row)))
+        return held
+
+    loop_of(v.builder, _I64(0), k, _I64(1), [], row)
 
 
 @leaf("panel_copy", EXACT)
@@ -117,21 +101,3 @@ def copy_strip(T):
         _strip(rows, at, n, k, to, to_row)
 
     return copy_strip
-
-
-@leaf("strip", EXACT)
-def round_strip(T):
-    def round_strip(rows, at, n, k, to, to_row):
-        """As copy_strip, each number in the 8 significant bits of a bfloat16."""
-        _rounded_strip(rows, at, n, k, to, to_row)
-
-    return round_strip
-
-
-@leaf("round", EXACT)
-def round_values(T):
-    def round_values(source, n, target):
-        """target[:n] = source[:n], each number in the 8 significant bits of a bfloat16; both may be one."""
-        _rounded(source, n, target)
-
-    return round_values

@@ -6,8 +6,6 @@ fused multiply-adds in the order of k, whatever the tiles. There is a leaf for e
 compiles those alone that it needs.
 """
 
-from typing import NamedTuple
-
 from llvmlite import ir
 
 from fastnn_kernels._jit import EXACT
@@ -24,7 +22,7 @@ from fastnn_kernels.emit import (
 )
 from fastnn_kernels.leaves import leaf
 from fastnn_kernels.panels import PANEL_VECTORS
-from fastnn_kernels.simd import DOTS_OF_PAIRS, REGISTERS
+from fastnn_kernels.simd import REGISTERS
 
 _I64 = ir.IntType(64)
 UNROLL = 4  # steps of k in one round of a loop
@@ -35,7 +33,7 @@ UNROLL = 4  # steps of k in one round of a loop
 HEIGHTS = dict.fromkeys((1, 2, 3), (8, 4, 1)) if REGISTERS == 32 else {1: (8, 4, 1), 2: (6, 4, 1), 3: (4, 1)}
 
 
-def _product(v, paired, n_vectors, rows, m, k, b, b_row, start, finish, mask=None):
+def _product(v, n_vectors, rows, m, k, b, b_row, start, finish, mask=None):
     """finish(x, i, j) for each sum x = start[j] + A_i B_j, j a vector of B, whose rows are b_row apart."""
     builder = v.builder
     begin = [v.zero] * n_vectors if start is None else vectors_at(v, start, n_vectors, mask)
@@ -47,7 +45,7 @@ def _product(v, paired, n_vectors, rows, m, k, b, b_row, start, finish, mask=Non
             here = v.pointer(b, (p, b_row), (u, b_row))
             return [v.pointer(line, p, u) for line in lines], vectors_at(v, here, n_vectors, mask)
 
-        sums = chains(v, begin * h, k, UNROLL if h == HEIGHTS[n_vectors][0] else 1, operands, paired)
+        sums = chains(v, begin * h, k, UNROLL if h == HEIGHTS[n_vectors][0] else 1, operands)
         for i in range(h):
             here = builder.add(first, _I64(i))
             for j in range(n_vectors):
@@ -57,38 +55,38 @@ def _product(v, paired, n_vectors, rows, m, k, b, b_row, start, finish, mask=Non
 
 
 @emitted
-def _forward(v, paired, n_vectors, rows, m, k, b, start, z, z_row, slope):
+def _forward(v, n_vectors, rows, m, k, b, start, z, z_row, slope):
     activate = rectifier(v, slope)
 
     def finish(x, i, j):
         v.store(activate(x), v.pointer(z, (i, z_row), j))
 
-    _product(v, paired, n_vectors, rows, m, k, b, n_vectors * v.lanes, start, finish)
+    _product(v, n_vectors, rows, m, k, b, n_vectors * v.lanes, start, finish)
 
 
 @emitted
-def _in_place(v, paired, n_vectors, rows, m, k, w, w_row, columns, start, z, z_row, slope):
+def _in_place(v, n_vectors, rows, m, k, w, w_row, columns, start, z, z_row, slope):
     activate, last = rectifier(v, slope), (n_vectors - 1) * v.lanes
     mask = v.first(v.builder.sub(columns, _I64(last)))
 
     def finish(x, i, j):
         v.store(activate(x), v.pointer(z, (i, z_row), j), mask if j == last else None)
 
-    _product(v, paired, n_vectors, rows, m, k, w, w_row, start, finish, mask)
+    _product(v, n_vectors, rows, m, k, w, w_row, start, finish, mask)
 
 
 @emitted
-def _backward(v, paired, n_vectors, rows, m, k, b, a, a_row, d, d_row, slope):
+def _backward(v, n_vectors, rows, m, k, b, a, a_row, d, d_row, slope):
     derive = rectifier_derivative(v, slope)
 
     def finish(x, i, j):
         v.store(derive(x, v.load(v.pointer(a, (i, a_row), j))), v.pointer(d, (i, d_row), j))
 
-    _product(v, paired, n_vectors, rows, m, k, b, n_vectors * v.lanes, None, finish)
+    _product(v, n_vectors, rows, m, k, b, n_vectors * v.lanes, None, finish)
 
 
 @emitted
-def _gradient(v, paired, n_vectors, rows, at, h, k, d, d_row, g, p1, p2, p3):
+def _gradient(v, n_vectors, rows, at, h, k, d, d_row, g, p1, p2, p3):
     builder, width, heights = v.builder, n_vectors * v.lanes, HEIGHTS[n_vectors]
     fetched = cgutils.alloca_once_value(builder, _I64(0))
     size = builder.mul(h, _I64(width))
@@ -113,7 +111,7 @@ def _gradient(v, paired, n_vectors, rows, at, h, k, d, d_row, g, p1, p2, p3):
             return [v.pointer(a, i) for i in range(height)], vectors_at(v, b, n_vectors)
 
         unroll = UNROLL if height == heights[0] else 1
-        sums = chains(v, [v.zero] * (height * n_vectors), k, unroll, operands, paired)
+        sums = chains(v, [v.zero] * (height * n_vectors), k, unroll, operands)
         to = v.pointer(g, (first, width))
         for number, total in enumerate(sums):
             v.store(total, v.pointer(to, number * v.lanes))
@@ -121,67 +119,52 @@ def _gradient(v, paired, n_vectors, rows, at, h, k, d, d_row, g, p1, p2, p3):
     tiles_of(builder, heights, h, tile)
 
 
-def _define(n_vectors, paired=False):
-    """The leaves for panels of so many vectors; paired: of bfloat16 numbers, two steps of k at once."""
-    kind = f"{n_vectors}_of_pairs" if paired else n_vectors
+def _define(n_vectors):
+    """The leaves for panels of so many vectors."""
 
-    @leaf("product_forward", EXACT, name=f"forward_panel_{kind}")
+    @leaf("product_forward", EXACT, name=f"forward_panel_{n_vectors}")
     def forward_panel(T):
         def forward_panel(rows, m, k, b, start, z, z_row, slope):
             """Z_i = act(start + A_i B) for the m rows at rows[i]; A (m, k), B (k, width), Z (m, width).
 
             act(x) is x where x > 0 or NaN, else slope x; with slope = 0 it is 0, of minus infinity too.
             """
-            _forward(paired, n_vectors, rows, m, k, b, start, z, z_row, slope)
+            _forward(n_vectors, rows, m, k, b, start, z, z_row, slope)
 
         return forward_panel
 
-    @leaf("product_backward", EXACT, name=f"backward_panel_{kind}")
+    @leaf("product_backward", EXACT, name=f"backward_panel_{n_vectors}")
     def backward_panel(T):
         def backward_panel(rows, m, k, b, a, a_row, d, d_row, slope):
             """D_i = (A_i B) act'(a_i) for the m rows at rows[i]: act' is 1 where a > 0, else slope."""
-            _backward(paired, n_vectors, rows, m, k, b, a, a_row, d, d_row, slope)
+            _backward(n_vectors, rows, m, k, b, a, a_row, d, d_row, slope)
 
         return backward_panel
 
-    @leaf("product_gradient", EXACT, name=f"gradient_panel_{kind}")
+    @leaf("product_gradient", EXACT, name=f"gradient_panel_{n_vectors}")
     def gradient_panel(T):
         def gradient_panel(rows, at, h, k, d, d_row, g, p1, p2, p3):
             """G = sum over r < k of A[r, at : at + h]' D[r]; D (k, width), G (h, width) contiguous.
 
             While it computes it brings h * width elements at p1, p2 and p3 into the first-level cache.
             """
-            _gradient(paired, n_vectors, rows, at, h, k, d, d_row, g, p1, p2, p3)
+            _gradient(n_vectors, rows, at, h, k, d, d_row, g, p1, p2, p3)
 
         return gradient_panel
 
-    @leaf("product_in_place", EXACT, name=f"in_place_{kind}")
+    @leaf("product_in_place", EXACT, name=f"in_place_{n_vectors}")
     def in_place(T):
         def in_place(rows, m, k, w, w_row, columns, start, z, z_row, slope):
             """As forward_panel, for some columns of the user's own W, whose rows are w_row apart."""
-            _in_place(paired, n_vectors, rows, m, k, w, w_row, columns, start, z, z_row, slope)
+            _in_place(n_vectors, rows, m, k, w, w_row, columns, start, z, z_row, slope)
 
         return in_place
 
     return forward_panel, backward_panel, gradient_panel, in_place
 
 
-class Tiles(NamedTuple):
-    """For each width in vectors a leaf of each kind."""
-
-    forward: dict
-    backward: dict
-    gradient: dict
-    in_place: dict
-
-
-def _all_widths(paired=False):
-    widths = range(1, PANEL_VECTORS + 1)
-    kinds = zip(*(_define(n_vectors, paired) for n_vectors in widths), strict=True)
-    return Tiles(*(dict(zip(widths, leaves, strict=True)) for leaves in kinds))
-
-
-PANELS = _all_widths()
-FORWARD_PANELS, BACKWARD_PANELS, GRADIENT_PANELS, IN_PLACE_PANELS = PANELS
-# For operands that are numbers of bfloat16.
-PANELS_OF_BFLOAT16 = _all_widths(paired=True) if DOTS_OF_PAIRS else PANELS
+# For each width in vectors a leaf of each kind.
+_WIDTHS = range(1, PANEL_VECTORS + 1)
+FORWARD_PANELS, BACKWARD_PANELS, GRADIENT_PANELS, IN_PLACE_PANELS = (
+    dict(zip(_WIDTHS, leaves, strict=True)) for leaves in zip(*map(_define, _WIDTHS), strict=True)
+)

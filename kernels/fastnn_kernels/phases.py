@@ -29,8 +29,8 @@ csr_forward, csr_backward, gather, copy_rows, dropout = map(
 column_forward, column_backward, column_gradient, column_total = map(
     leaves.caller, ("column_forward", "column_backward", "column_gradient", "column_total")
 )
-optimizer, column_sum, transpose, add, norm, strip, round_values = map(
-    leaves.caller, ("optimizer", "column_sum", "transpose", "add", "norm", "strip", "round")
+optimizer, column_sum, transpose, add, norm, strip = map(
+    leaves.caller, ("optimizer", "column_sum", "transpose", "add", "norm", "strip")
 )
 
 
@@ -43,8 +43,8 @@ def gather_rows(run, numbers, rows, slot):
             table[i] = run.x + source[i] * run.x_bytes
     gather(run.gather, run.y, run.y_words, numbers, rows, run.targets + 4 * slot * run.y_words)
     if run.weights != 0:
-        words = run.itemsize // 4
-        gather(run.gather, run.weights, words, numbers, rows, run.row_weights + slot * run.itemsize)
+        to = run.row_weights + slot * run.itemsize
+        gather(run.gather, run.weights, run.itemsize // 4, numbers, rows, to)
 
 
 @glue()
@@ -84,28 +84,42 @@ def copy_strips(run, layer, rows, slot):
 
 
 @glue()
+def bend_rows(run, layer, index, first, rows, slot, step):
+    """What follows a hidden layer's products: activation, dropout, and what their derivatives take."""
+    at = slot * layer.ld_out * run.itemsize
+    a, saved, row = layer.outputs + at, layer.saved + at, layer.ld_out
+    if layer.save == SAVE_Z:
+        copy_rows(run.copy_rows, a, row, rows, row, saved, row)
+    if layer.activate != 0:
+        activation_forward(layer.activate, a, rows, row)
+    if layer.save == SAVE_A:
+        copy_rows(run.copy_rows, a, row, rows, row, saved, row)
+    if layer.keep < 1.0:
+        dropout(run.dropout, a, first, rows, layer.n_out, row, layer.keep, run.seed, step, index)
+
+
+@glue()
+def unbend_rows(run, layer, index, first, rows, slot, step):
+    """From dA of a hidden layer, where the products have left it, to dZ."""
+    at, row = slot * layer.ld_out * run.itemsize, layer.ld_out
+    if layer.keep < 1.0:
+        d = layer.deltas + at
+        dropout(run.dropout, d, first, rows, layer.n_out, row, layer.keep, run.seed, step, index)
+    if layer.derive != 0:
+        activation_backward(layer.derive, layer.deltas + at, layer.saved + at, rows, row)
+
+
+@glue()
 def forward_rows(run, numbers, first, rows, slot, step):
     """All layers' outputs for rows first .. first + rows of the batch; of the last one Z."""
     last = run.n_layers - 1
     for index in range(last + 1):
         layer = layer_of(run.layers, index)
-        if layer.rounded != 0:
-            to = layer.rounded + slot * layer.rounded_row * run.itemsize
-            strip(run.round_strip, layer.sources + 8 * slot, 0, layer.n_in, rows, to, layer.rounded_row)
         if layer.strips != 0:
             copy_strips(run, layer, rows, slot)
         layer_products(run, layer, index, numbers, rows, slot)
         if index < last:
-            at = slot * layer.ld_out * run.itemsize
-            a, saved, row = layer.outputs + at, layer.saved + at, layer.ld_out
-            if layer.save == SAVE_Z:
-                copy_rows(run.copy_rows, a, row, rows, row, saved, row)
-            if layer.activate != 0:
-                activation_forward(layer.activate, a, rows, row)
-            if layer.save == SAVE_A:
-                copy_rows(run.copy_rows, a, row, rows, row, saved, row)
-            if layer.keep < 1.0:
-                dropout(run.dropout, a, first, rows, layer.n_out, row, layer.keep, run.seed, step, index)
+            bend_rows(run, layer, index, first, rows, slot, step)
 
 
 @glue()
@@ -141,18 +155,8 @@ def cost_rows(run, first, rows, slot, scale, step):
 
 
 @glue()
-def round_deltas(run, index, rows, slot):
-    """dZ of one layer in numbers of bfloat16, where products take such."""
-    if run.round != 0:
-        layer = layer_of(run.layers, index)
-        d = layer.deltas + slot * layer.ld_out * run.itemsize
-        round_values(run.round, d, rows * layer.ld_out, d)
-
-
-@glue()
 def backward_rows(run, first, rows, slot, step):
     """dZ of every hidden layer, from dZ of the last, for rows first .. first + rows of the batch."""
-    round_deltas(run, run.n_layers - 1, rows, slot)
     for index in range(run.n_layers - 1, 0, -1):
         layer, below = layer_of(run.layers, index), layer_of(run.layers, index - 1)
         row, at = below.ld_out, slot * below.ld_out * run.itemsize
@@ -169,29 +173,7 @@ def backward_rows(run, first, rows, slot, step):
                     panel.backward, layer.delta_rows + 8 * slot, rows, layer.n_out, panel.weights,
                     source + panel.at, row, d + panel.at, row, below.slope,
                 )  # fmt: skip
-        if below.keep < 1.0:
-            dropout(run.dropout, d, first, rows, below.n_out, row, below.keep, run.seed, step, index - 1)
-        if below.derive != 0:
-            activation_backward(below.derive, d, source, rows, row)
-        round_deltas(run, index - 1, rows, slot)
-
-
-@glue()
-def rows_phase(run, numbers, first, last, scale, step, worker):
-    """Rows first .. last of the batch through all layers and back, a chunk that stays in cache at a time."""
-    for start in range(first, last, run.chunk):
-        rows = min(run.chunk, last - start)
-        slot = worker * run.chunk if run.segmented != 0 else start
-        these = numbers + 8 * start
-        gather_rows(run, these, rows, slot)
-        forward_rows(run, these, run.first_row + start, rows, slot, step)
-        cost_rows(run, start, rows, slot, scale, step)
-        backward_rows(run, run.first_row + start, rows, slot, step)
-        if run.segmented != 0:
-            partial = run.partials + start // run.chunk * run.fit_bytes
-            for number in range(run.n_blocks):
-                block = block_of(run.blocks, number)
-                sums_in_pieces(run, block, slot, rows, worker, partial + block.offset, 0)
+        unbend_rows(run, below, index - 1, first, rows, slot, step)
 
 
 @glue()
@@ -218,28 +200,53 @@ def sums_over_rows(run, block, slot, rows, to, strip_of_d):
         )  # fmt: skip
 
 
-@glue()
-def sums_in_pieces(run, block, slot, rows, worker, to, strip_of_d):
-    """The gradient of one block over some rows of the workspace, in pieces that are added up pairwise.
+def phase_of(forward_rows, backward_rows, sums_over_rows):
+    """The functions rows_phase and sums_in_pieces, by those of a chunk and of a block over some rows."""
 
-    A single chain over millions of rows loses digits: 6e-4 of a sum of ten million equal float32 numbers.
-    """
-    if rows <= run.piece:
-        sums_over_rows(run, block, slot, rows, to, strip_of_d)
-        return
-    stack, height, count = run.stack + worker * run.stack_bytes, 0, 0
-    for start in range(0, rows, run.piece):
-        here = min(run.piece, rows - start)
-        sums_over_rows(run, block, slot + start, here, stack + height * run.block_bytes, 0)
-        height, count = height + 1, count + 1
-        pairs = count
-        while pairs % 2 == 0:
-            height, pairs = height - 1, pairs // 2
-            add(run.add, stack + height * run.block_bytes, block.size, stack + (height - 1) * run.block_bytes)
-    while height > 1:
-        height -= 1
-        add(run.add, stack + height * run.block_bytes, block.size, stack + (height - 1) * run.block_bytes)
-    copy_rows(run.copy_rows, stack, block.size, 1, block.size, to, block.size)
+    @glue()
+    def sums_in_pieces(run, block, slot, rows, worker, to, strip_of_d):
+        """The gradient of one block over some rows, in pieces that are added up pairwise.
+
+        A single chain over millions of rows loses digits: 6e-4 of a sum of ten million equal float32 numbers.
+        """
+        if rows <= run.piece:
+            sums_over_rows(run, block, slot, rows, to, strip_of_d)
+            return
+        stack, height = run.stack + worker * run.stack_bytes, 0
+        for start in range(0, rows, run.piece):
+            here = min(run.piece, rows - start)
+            sums_over_rows(run, block, slot + start, here, stack + height * run.block_bytes, 0)
+            height, left = height + 1, start // run.piece + 1
+            while left % 2 == 0:
+                height, left = height - 1, left // 2
+                top = stack + height * run.block_bytes
+                add(run.add, top, block.size, top - run.block_bytes)
+        for top in range(height - 1, 0, -1):
+            place = stack + top * run.block_bytes
+            add(run.add, place, block.size, place - run.block_bytes)
+        copy_rows(run.copy_rows, stack, block.size, 1, block.size, to, block.size)
+
+    @glue()
+    def rows_phase(run, numbers, first, last, scale, step, worker):
+        """Rows first .. last of the batch through all layers and back, a chunk in cache at a time."""
+        for start in range(first, last, run.chunk):
+            rows = min(run.chunk, last - start)
+            slot = worker * run.chunk if run.segmented != 0 else start
+            these = numbers + 8 * start
+            gather_rows(run, these, rows, slot)
+            forward_rows(run, these, run.first_row + start, rows, slot, step)
+            cost_rows(run, start, rows, slot, scale, step)
+            backward_rows(run, run.first_row + start, rows, slot, step)
+            if run.segmented != 0:
+                partial = run.partials + start // run.chunk * run.fit_bytes
+                for number in range(run.n_blocks):
+                    block = block_of(run.blocks, number)
+                    sums_in_pieces(run, block, slot, rows, worker, partial + block.offset, 0)
+
+    return rows_phase, sums_in_pieces
+
+
+rows_phase, sums_in_pieces = phase_of(forward_rows, backward_rows, sums_over_rows)
 
 
 @glue(types.int64)
@@ -252,7 +259,7 @@ def strip_of_deltas(run, block, rows, worker):
 
 @glue()
 def sums_of_segments(run, block, segments):
-    """The gradient of one block from those of the segments, into the first: pairs, then pairs of pairs."""
+    """The gradient of one block from those of the segments, into the first: pairs, pairs of pairs ..."""
     apart = 1
     while apart < segments:
         for segment in range(0, segments - apart, 2 * apart):
@@ -271,15 +278,11 @@ def gradient_of(run, block, worker):
 
 @glue()
 def copies_of(run, block):
-    """Bring the block's rounded copy and its part of W' up to date, where there are such."""
-    values = block.values
-    if block.rounded != 0:
-        round_values(run.round, values, block.size, block.rounded)
-        values = block.rounded
+    """Bring the block's part of W' up to date, where there is such."""
     if block.transposed != 0:
         layer = layer_of(run.layers, block.layer)
         transpose(
-            run.transpose, values, block.width, block.rows, block.column, block.columns, block.first,
+            run.transpose, block.values, block.width, block.rows, block.column, block.columns, block.first,
             layer.n_in, layer.n_out, block.transposed,
         )  # fmt: skip
 

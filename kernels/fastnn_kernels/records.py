@@ -23,20 +23,22 @@ RUN = _fields(
     grads block_bytes stack stack_bytes partials fit_bytes norms squares scalars
     delta_strip delta_strip_bytes slots
     gather copy_rows dropout cost clip_cost update total weigh norm add transpose strip
+    unit pair_row configure release to_tiles to_turned to_panels turn_panels
     block_rows line lane_grads lane_bytes n_parameters
     to_lines to_rows lines_forward lines_backward lines_gradient lane_sums
-    told_every same_rows round round_strip part first_row stage staged""",
+    told_every same_rows part first_row stage staged""",
     f8="smoothing threshold ceiling clip l2 batch_weight",
 )
 # A layer; its outputs, deltas, and what is saved of them are (rows, ld_out), padded to whole vectors.
 # Samples in lanes: a worker's block of its inputs is n_in + 1 lines, of its outputs, of what is saved of a
 # hidden layer's, and of its deltas `height` lines; W and b stand at `weights`, their sums from byte `sums`
 # on; quadratic: the leaf for a derivative c0 + c1 a + c2 a^2.
-# Products of bfloat16: `rows` lead to rounded copies of the inputs, (rows, rounded_row) at `rounded`, of the
-# rows at `sources`; the deltas are rounded where they stand.
+# Products of bfloat16: the inputs in tiles, `strip` words from one strip to the next, and turned; the deltas
+# in tiles, and in panels.
 LAYER = _fields(
     i8="""n_in n_out ld_out first_panel end_panel first_back end_back
-    rows delta_rows outputs saved deltas save activate derive strips strip_rows sources rounded rounded_row
+    rows delta_rows outputs saved deltas save activate derive strips strip_rows
+    tiles strip turned delta_tiles delta_strip delta_panels
     input_lines lines saved_lines delta_lines height weights sums quadratic""",
     f8="slope keep c0 c1 c2",
 )
@@ -46,10 +48,10 @@ SAVE_NOTHING, SAVE_Z, SAVE_A = range(3)
 # (in_place) rows are `row` elements apart, and all else beside the columns is not to be touched.
 PANEL = _fields(i8="weights biases at row columns in_place offset forward backward csr_forward csr_backward")
 # A block: some rows of one panel of W, or its biases (first = -1). Its `size` elements stand at byte `offset`
-# of vectors of the parameters' kind; the panels of W' that it is a part of at `transposed`. `rounded`: its
-# copy for products of bfloat16.
+# of vectors of the parameters' kind; the panels of W' that it is a part of at `transposed`. Products of
+# bfloat16: `pairs` of it, and its place in W' of pairs.
 BLOCK = _fields(
-    i8="layer first rows at width column columns size offset values mean square gradient transposed rounded"
+    i8="layer first rows at width column columns size offset values mean square gradient transposed pairs"
 )
 # A learnt input stage: see input_stage.py. `panels` of the first layer, two numbers each; `values` is V; what
 # belongs to W stands as in `values`, what to E one group after the other.

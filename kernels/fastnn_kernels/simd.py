@@ -124,6 +124,13 @@ class Vectors:
         function = cgutils.get_or_insert_function(self.builder.module, kind, name)
         return self.builder.call(function, [c, *(self.builder.bitcast(x, pairs) for x in (a, b))])
 
+    def two_in_bfloat16(self, high, low):
+        """Two vectors in bfloat16, `low` in the first half, where there are DOTS_OF_PAIRS."""
+        kind = ir.FunctionType(ir.VectorType(_BFLOAT, 2 * self.lanes), [self.vector] * 2)
+        name = f"llvm.x86.avx512bf16.cvtne2ps2bf16.{8 * VECTOR_BYTES}"
+        function = cgutils.get_or_insert_function(self.builder.module, kind, name)
+        return self.builder.call(function, [high, low])
+
     def sums(self, vectors):
         """The sums of the lanes of n vectors, n a power of two <= lanes, as a vector of n; by halves."""
         b, n, span = self.builder, len(vectors), self.lanes // 2

@@ -15,7 +15,7 @@ from fastnn.search import BaggedMLPClassifier, FleetSearchCV
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
-    pytest.mark.filterwarnings("ignore:precision='bfloat16' is computed in float32"),
+    pytest.mark.filterwarnings("ignore:precision='bfloat16' "),
 ]
 OPTIONS = {"hidden_layer_sizes": (20, 9), "max_iter": 5, "random_state": 1, "precision": "bfloat16"}
 

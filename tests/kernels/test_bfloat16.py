@@ -1,4 +1,4 @@
-"""Rounding to the 8 significant bits of a bfloat16: the nearest number, of two the even one; and products."""
+"""Pairs of bfloat16 numbers: rounding to the nearest, of two to the even one; how they stand; products."""
 
 import os
 import platform
@@ -9,15 +9,17 @@ import numpy as np
 import pytest
 from numba import config
 
-from cases import DTYPES, normal
+from cases import normal
 from fastnn.reference_training import bfloat16
-from fastnn_kernels.panel_tiles import PANELS_OF_BFLOAT16
+from fastnn_kernels.pair_tiles import IN_REGISTERS, IN_TILES
+from fastnn_kernels.pairs import GROUP, STRIP, panel_width, tiles_permitted, whole_groups
+from fastnn_kernels.tile_unit import configure_tiles, release_tiles
 from guard import AVAILABLE, EDGES, guarded
-from leaf_cases import addresses, compiled, lanes
+from leaf_cases import addresses, compiled
 
-leaves = pytest.mark.skipif(config.DISABLE_JIT or not AVAILABLE, reason="compiled kernels, POSIX memory")
-both = pytest.mark.parametrize("dtype", DTYPES)
+pytestmark = pytest.mark.skipif(config.DISABLE_JIT or not AVAILABLE, reason="compiled kernels, POSIX memory")
 edges = pytest.mark.parametrize("edge", EDGES)
+WIDTH = panel_width()
 # A number, and what it becomes: 1 + 1/128 is the next after 1.
 STEP = 1 / 128
 ROUNDED = {
@@ -34,161 +36,221 @@ ROUNDED = {
 }
 
 
+def numbers_of(words):
+    """Pairs (...,) as the numbers in them, (..., 2)."""
+    return (words.view(np.uint16).astype(np.uint32) << 16).view(np.float32).reshape(*words.shape, 2)
+
+
+def in_tiles(A, edge="end", fill=0):
+    """A in tiles, by the compiled kernel; words (strips, tiles, 16, 16), an even number of strips."""
+    m, n = A.shape
+    strips, count = -(-m // (2 * STRIP)) * 2, whole_groups(n) // GROUP
+    to = guarded(np.full((strips, count, STRIP, GROUP // 2), fill, np.int32), edge)
+    A = guarded(A, edge)
+    compiled("to_tiles", "float32")(guarded(addresses(A), edge), n, m, to, count * STRIP * GROUP // 2)
+    return to
+
+
+def in_turned_tiles(A, edge="end"):
+    m, n = A.shape
+    strips, count = whole_groups(n) // STRIP, whole_groups(m) // GROUP
+    to = guarded(np.full((strips, count, STRIP, GROUP // 2), -1, np.int32), edge)
+    A = guarded(A, edge)
+    compiled("to_turned_tiles", "float32")(guarded(addresses(A), edge), n, m, to, count * STRIP * GROUP // 2)
+    return to
+
+
+def in_panels(B, edge="end"):
+    """B in panels; words (panels, rows / 2, width)."""
+    m, n = B.shape
+    to = guarded(np.full((-(-n // WIDTH), whole_groups(m) // 2, WIDTH), -1, np.int32), edge)
+    compiled("to_panels", "float32")(guarded(B, edge), n, n, m, to, to[0].size)
+    return to
+
+
+def out_of_tiles(words):
+    strips, count, *_ = words.shape
+    return numbers_of(words).transpose(0, 2, 1, 3, 4).reshape(strips * STRIP, count * GROUP)
+
+
+def out_of_panels(words):
+    panels, half, width = words.shape
+    return numbers_of(words).transpose(1, 3, 0, 2).reshape(2 * half, panels * width)
+
+
 def rounded(values, edge="end"):
-    """By the compiled kernel."""
-    result = guarded(np.full_like(values, np.nan), edge)
-    call = compiled("round_values", values.dtype.name)
-    call(guarded(values, edge), values.size, result)
-    same = guarded(values, edge)
-    call(same, values.size, same)
-    np.testing.assert_array_equal(same, result)
-    return result
+    """By each of the compiled kernels, which agree."""
+    values = np.asarray(values, np.float32)
+    row, column = values[None], values[:, None]
+    found = out_of_tiles(in_tiles(row, edge))[0, : values.size]
+    for other in (
+        out_of_panels(in_panels(row, edge))[0, : values.size],
+        out_of_panels(in_panels(column, edge))[: values.size, 0],
+        out_of_tiles(in_turned_tiles(row, edge))[: values.size, 0],
+        out_of_tiles(in_turned_tiles(column, edge))[0, : values.size],
+    ):
+        np.testing.assert_array_equal(other, found)
+    return found
 
 
-@leaves
-@both
-def test_known_numbers(dtype):
-    given, expected = (np.array(x, dtype) for x in (list(ROUNDED), list(ROUNDED.values())))
+def test_known_numbers():
+    given, expected = np.array(list(ROUNDED)), np.array(list(ROUNDED.values()))
     for sign in (1, -1):
         np.testing.assert_array_equal(rounded(sign * given), sign * expected)
         np.testing.assert_array_equal(bfloat16(sign * given), sign * expected)
-    assert np.signbit(rounded(np.array([-0.0], dtype))).all()
+    assert np.signbit(rounded([-0.0])).all()
 
 
-@leaves
 def test_what_is_not_finite_and_what_is_too_large():
-    given = np.array(
-        [np.inf, -np.inf, np.nan, np.finfo(np.float32).max, -np.finfo(np.float32).max], np.float32
-    )
+    largest = np.finfo(np.float32).max
+    given = np.array([np.inf, -np.inf, np.nan, largest, -largest], np.float32)
     given = np.append(given, np.array([0x7FFFFFFF, 0xFFC00001, 0x7F800001], np.uint32).view(np.float32))
-    expected = np.array([np.inf, -np.inf, np.nan, np.inf, -np.inf, *[np.nan] * 3])
-    np.testing.assert_array_equal(rounded(given), expected)
+    np.testing.assert_array_equal(rounded(given), [np.inf, -np.inf, np.nan, np.inf, -np.inf, *[np.nan] * 3])
 
 
-@leaves
 def test_every_number_of_bfloat16_stays_and_every_tie_goes_to_the_even_one():
     words = np.arange(1 << 16, dtype=np.uint32)
-    words = words[words & 0x7F80 != 0x7F80]  # finite ones
+    words = words[(words & 0x7F80 != 0x7F80) & (words & 0x7F80 != 0)]  # finite ones, and not subnormal
     numbers = (words << 16).view(np.float32)
     np.testing.assert_array_equal(rounded(numbers).view(np.uint32), words << 16)
     ties = (words << 16 | 0x8000).view(np.float32)
     np.testing.assert_array_equal(rounded(ties).view(np.uint32), (words + (words & 1)) << 16)
 
 
-@leaves
-@both
 @edges
-def test_against_numpy(dtype, edge):
-    for size in (1, 3, lanes(dtype), lanes(dtype) + 1, 5 * lanes(dtype) - 1):
-        given = normal(dtype, size, "bfloat16") * dtype(10) ** np.arange(size, dtype=dtype)
-        np.testing.assert_array_equal(rounded(given, edge), bfloat16(given))
+@pytest.mark.parametrize("shape", ((1, 1), (2, 31), (33, 1), (16, 32), (31, 33), (70, 100)))
+def test_where_numbers_stand(shape, edge):
+    """All past the end are zeros, but the rows past the last one that tiles have."""
+    scales = np.float32(10) ** (np.arange(shape[1]) % 30 - 10)
+    A = normal(np.float32, shape, "bfloat16") * scales.astype(np.float32)
+    m, n = shape
+    exact = bfloat16(A)
+    tiles = out_of_tiles(in_tiles(A, edge, fill=-1))
+    np.testing.assert_array_equal(tiles[:m], np.pad(exact, ((0, 0), (0, tiles.shape[1] - n))))
+    for found, expected in (
+        (out_of_tiles(in_turned_tiles(A, edge)), exact.T),
+        (out_of_panels(in_panels(A, edge)), exact),
+    ):
+        beyond = [(0, x - y) for x, y in zip(found.shape, expected.shape, strict=True)]
+        np.testing.assert_array_equal(found, np.pad(expected, beyond))
 
 
-@leaves
-@both
 @edges
-def test_strips_of_rows(dtype, edge):
-    call = compiled("round_strip", np.dtype(dtype).name)
-    for n in (1, lanes(dtype), lanes(dtype) + 3):
-        A, width = guarded(normal(dtype, (11, n + 3), "A"), edge), -(-n // lanes(dtype)) * lanes(dtype)
-        chosen = [10, 3, 3, 0, 10]
-        to = guarded(np.full((5, width), np.nan, dtype), edge)
-        call(guarded(addresses(A)[chosen], edge), 3, n, 5, to, width)
-        np.testing.assert_array_equal(to[:, :n], bfloat16(A[chosen, 3:]))
-        assert not to[:, n:].any()
+def test_a_block_of_weights_turned(edge):
+    W = normal(np.float32, (GROUP, WIDTH), "W")
+    to = guarded(np.full((GROUP // WIDTH, WIDTH // 2, WIDTH), -1, np.int32), edge)
+    compiled("to_turned_panels", "float32")(guarded(W, edge), to, to[0].size)
+    np.testing.assert_array_equal(out_of_panels(to), bfloat16(W).T)
 
 
 # Products
 
+UNITS = [IN_REGISTERS, IN_TILES] if tiles_permitted() else [IN_REGISTERS]
+units = pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.forward.name)
 
-def leaf_of(kind, n_vectors):
-    """A leaf that takes numbers of bfloat16, two at once where this CPU does that."""
-    return compiled(getattr(PANELS_OF_BFLOAT16, kind)[n_vectors].__name__, "float32")
+
+@pytest.fixture(autouse=True)
+def tiles():
+    if tiles_permitted():
+        compiled(configure_tiles.__name__, "float32")()
+    yield
+    if tiles_permitted():
+        compiled(release_tiles.__name__, "float32")()
+
+
+def leaf_of(unit, kind):
+    return compiled(getattr(unit, kind).__name__, "float32")
 
 
 def numbers(*shape):
     return bfloat16(normal(np.float32, shape, "bfloat16"))
 
 
-@leaves
+def strip_of(tiles):
+    return tiles[0].size
+
+
 @edges
-@pytest.mark.parametrize("n_vectors", (1, 2, 3))
-@pytest.mark.parametrize("k", (1, 2, 7, 33))
-@pytest.mark.parametrize("m", (1, 7, 13))
-def test_products_of_panels(m, k, n_vectors, edge):
-    width = n_vectors * lanes(np.float32)
-    A, B, start, D = numbers(m, k), numbers(k, width), normal(np.float32, width), numbers(k, width)
-    own, given, b = guarded(A, edge), guarded(B, edge), guarded(start, edge)
-    rows, size = guarded(addresses(own), edge), 1 + abs(A).astype(float) @ abs(B)
-    exact = A.astype(float) @ B
+@units
+@pytest.mark.parametrize("k", (1, 2, 31, 32, 100))
+@pytest.mark.parametrize("m", (1, 16, 33))
+def test_products(m, k, unit, edge):
+    A, B, start = numbers(m, k), numbers(k, WIDTH), normal(np.float32, WIDTH)
+    a, b, groups = in_tiles(A, edge), in_panels(B, edge), whole_groups(k) // GROUP
+    exact, size = A.astype(float) @ B, 1 + abs(A).astype(float) @ abs(B)
 
     def check(found, expected):
-        assert (abs(found - expected) / size).max() < 1e-6
+        assert (abs(found[:m] - expected) / size).max() < 1e-6
 
-    Z = guarded(np.full((m, width), np.nan, np.float32), edge)
-    leaf_of("forward", n_vectors)(rows, m, k, given, b, Z, width, 0.5)
+    Z = guarded(np.full((whole_groups(m), WIDTH), np.nan, np.float32), edge)
+    given = a, strip_of(a), m, groups, b, guarded(start, edge), Z, WIDTH
+    leaf_of(unit, "forward")(*given, 0.5)
     check(Z, np.where(exact + start > 0, 1, 0.5) * (exact + start))
-    whole, Z[:] = Z.copy(), np.nan
-    leaf_of("in_place", n_vectors)(rows, m, k, given, width, width - 3, b, Z, width, 0.5)
-    np.testing.assert_array_equal(Z[:, :-3], whole[:, :-3])
-    assert np.isnan(Z[:, -3:]).all()
-    saved = guarded(normal(np.float32, (m, width), "A"), edge)
-    leaf_of("backward", n_vectors)(rows, m, k, given, saved, width, Z, width, 0.5)
-    check(Z, np.where(saved > 0, 1, 0.5) * exact)
-    turned, G = (
-        guarded(np.ascontiguousarray(A.T), edge),
-        guarded(np.full((m, width), np.nan, np.float32), edge),
-    )
-    rows, d = guarded(addresses(turned), edge), guarded(D, edge)
-    leaf_of("gradient", n_vectors)(rows, 0, m, k, d, width, G, d, d, d)
-    size = 1 + abs(A).astype(float) @ abs(D)
-    check(G, A.astype(float) @ D)
+    saved = guarded(normal(np.float32, Z.shape, "A"), edge)
+    leaf_of(unit, "backward")(a, strip_of(a), m, groups, b, saved, WIDTH, Z, 0.5)
+    check(Z, np.where(saved[:m] > 0, 1, 0.5) * exact)
 
 
-@leaves
-def test_a_row_does_not_depend_on_the_tile_that_computes_it():
-    A, B, start = (
-        numbers(13, 29),
-        numbers(29, 3 * lanes(np.float32)),
-        normal(np.float32, 3 * lanes(np.float32)),
-    )
-    call, found = leaf_of("forward", 3), []
-    for first, last in ((0, 13), (0, 1), (5, 6), (3, 10)):
-        Z = np.empty((last - first, B.shape[1]), np.float32)
-        call(addresses(A)[first:last].copy(), last - first, 29, B, start, Z, B.shape[1], 1.0)
-        found.append((Z, first, last))
+@edges
+@units
+@pytest.mark.parametrize("rows", (1, 32, 100))
+def test_gradients(rows, unit, edge):
+    A, D = numbers(rows, GROUP), numbers(rows, WIDTH)
+    a, d, other = in_turned_tiles(A, edge), in_panels(D, edge), guarded(np.ones(4096, np.float32), edge)
+    G = guarded(np.full((GROUP, WIDTH), np.nan, np.float32), edge)
+    leaf_of(unit, "gradient")(a, strip_of(a), whole_groups(rows) // GROUP, d, G, other, other, other)
+    size = 1 + abs(A).T.astype(float) @ abs(D)
+    assert (abs(G - A.T.astype(float) @ D) / size).max() < 1e-6
+
+
+@units
+def test_a_row_does_not_depend_on_the_rows_around_it(unit):
+    A, b, start = numbers(45, 70), in_panels(numbers(70, WIDTH)), normal(np.float32, WIDTH)
+    found = []
+    for first, last in ((0, 45), (0, 1), (5, 6), (17, 40)):
+        a, Z = in_tiles(A[first:last].copy()), np.empty((64, WIDTH), np.float32)
+        leaf_of(unit, "forward")(a, strip_of(a), last - first, 3, b, start, Z, WIDTH, 1.0)
+        found.append((Z[: last - first], first, last))
     for Z, first, last in found:
         np.testing.assert_array_equal(Z, found[0][0][first:last])
 
 
 COMPILED = """
 import re
-import numpy as np
 from cases import machine_code
-from fastnn_kernels.panel_tiles import HEIGHTS, PANELS_OF_BFLOAT16
-from fastnn_kernels.simd import DOTS_OF_PAIRS
+from fastnn_kernels.pair_moves import to_panels, to_tiles
+from fastnn_kernels.pair_tiles import HEIGHT, IN_REGISTERS, IN_TILES, PANEL_VECTORS, UNROLL
+from fastnn_kernels.simd import BFLOAT16_UNITS
 
-assert DOTS_OF_PAIRS
-for kind, by_width in PANELS_OF_BFLOAT16._asdict().items():
-    for n_vectors, leaf in by_width.items():
-        code = machine_code(leaf)
-        tall = HEIGHTS[n_vectors][0] * n_vectors
-        assert len(re.findall("vdpbf16ps", code)) >= 2 * tall, (kind, n_vectors)
+assert set(BFLOAT16_UNITS) == {"AMX", "AVX512-BF16"}
+for leaf in IN_REGISTERS:
+    assert len(re.findall("vdpbf16ps", machine_code(leaf))) == UNROLL * HEIGHT * PANEL_VECTORS, leaf.name
+for leaf in IN_TILES:
+    code = machine_code(leaf)
+    assert len(re.findall("tdpbf16ps", code)) == 4 <= len(re.findall("tileloadd", code)), leaf.name
+for leaf in to_panels, to_tiles:
+    assert "vcvtne2ps2bf16" in machine_code(leaf), leaf.name
 """
-FEATURES = "avx avx2 fma bmi bmi2 f16c avx512f avx512vl avx512bw avx512dq avx512cd avx512bf16"
+FEATURES = (
+    "avx avx2 fma bmi bmi2 f16c avx512f avx512vl avx512bw avx512dq avx512cd avx512bf16 amx-tile amx-bf16"
+)
+
+
+def run_for(features, code, tmp_path):
+    """Run Python code whose kernels are compiled for a CPU with these features."""
+    given = {
+        "NUMBA_CPU_NAME": "sapphirerapids",
+        "NUMBA_CPU_FEATURES": ",".join(f"+{name}" for name in features.split()),
+        "NUMBA_CACHE_DIR": str(tmp_path),
+    }
+    path = os.pathsep.join(filter(None, sys.path))
+    command, environment = [sys.executable, "-c", code], os.environ | given | {"PYTHONPATH": path}
+    child = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert child.returncode == 0, child.stdout + child.stderr
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(platform.machine().lower() not in ("x86_64", "amd64"), reason="names an x86 processor")
 def test_a_cpu_with_such_products_is_given_them(tmp_path):
     """Compiled for one, not run: the tests above run them where this CPU is one."""
-    features = ",".join(f"+{name}" for name in FEATURES.split())
-    given = {
-        "NUMBA_CPU_NAME": "sapphirerapids",
-        "NUMBA_CPU_FEATURES": features,
-        "NUMBA_CACHE_DIR": str(tmp_path),
-    }
-    path = os.pathsep.join(filter(None, sys.path))
-    command, environment = [sys.executable, "-c", COMPILED], os.environ | given | {"PYTHONPATH": path}
-    child = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert child.returncode == 0, child.stdout + child.stderr
+    run_for(FEATURES, COMPILED, tmp_path)

@@ -175,8 +175,9 @@ def test_class_indices_need_rows():
 def test_every_leaf_is_called_by_a_test():
     """Those of the tiles in their own files; the loops, by every training and prediction."""
     loops = {"train", "train_in_parts", "train_lines", "train_lines_in_parts", "train_fleet"}
+    loops |= {"train_pairs", "train_pairs_in_parts", "predict_pairs"}
     elsewhere = loops | {"predict", "evaluate", "adam_formula"}
-    files = "_tiles", "_moves", "fleet_costs", "fleet_updates", "input_stage", "shuffles"
+    files = "_tiles", "_moves", "tile_unit", "fleet_costs", "fleet_updates", "input_stage", "shuffles"
     tiles = {name for name, leaf in LEAVES.items() if leaf.define.__module__.endswith(files)}
     assert set(LEAVES) - tiles - elsewhere <= CALLED | {"row_maximum_subtracted", "unknown_forward"} | {
         "unknown_backward", "unknown_cost_rows"

@@ -1,0 +1,77 @@
+"""What training and prediction with products of bfloat16 numbers have in common: their memory and records."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastnn.checks import Array
+from fastnn.memory import Memory
+from fastnn_kernels import pair_moves, tile_unit
+from fastnn_kernels.csr import CSR_PANELS
+from fastnn_kernels.pair_layout import PairLayout, output_row
+from fastnn_kernels.pair_tiles import pair_tiles
+from fastnn_kernels.pairs import PANEL_VECTORS, STRIP, WORD, panel_width, tiles_permitted, whole_groups
+
+
+class PairMemory(Memory):
+    """A memory of records that the loops of epoch_pairs.py read."""
+
+    layout: PairLayout
+    layers: Array
+    panels: Array
+
+    def words(self, size: int) -> Array:
+        """A vector of zeroed words of pairs."""
+        return self.zeros(size, np.int32)
+
+    def tiles(self, n: int, n_rows: int) -> tuple[int, int]:
+        """Room for rows of n numbers in tiles: the words from strip to strip, and its address."""
+        strip = whole_groups(n) // 2 * STRIP
+        return strip, int(self.words(n_rows // STRIP * strip).ctypes.data)
+
+    def describe_pairs(self, run: Any, training: bool) -> None:
+        """The leaves that make pairs, and those that begin and end the use of AMX's tiles."""
+        moves = {"to_tiles": pair_moves.to_tiles}
+        if training:
+            more = pair_moves.to_turned_tiles, pair_moves.to_panels, pair_moves.to_turned_panels
+            moves |= dict(zip(("to_turned", "to_panels", "turn_panels"), more, strict=True))
+        if tiles_permitted():
+            moves |= {"configure": tile_unit.configure_tiles, "release": tile_unit.release_tiles}
+        self.put(run, pair_row=panel_width() * WORD, **moves)
+
+    def describe_rows(self, layer: Any, known: Any, rows: int, n_rows: int, csr: bool) -> tuple[Array, int]:
+        """A layer's inputs in tiles, unless they are CSR rows, and its outputs: the vector, and their row."""
+        n_in, row = int(known["n_in"]), output_row(int(known["n_out"]))
+        outputs = self.zeros(n_rows * row)
+        self.put(layer, rows=rows, ld_out=row, outputs=outputs.ctypes.data)
+        if not csr:
+            strip, tiles = self.tiles(n_in, n_rows)
+            self.put(layer, strip=strip, tiles=tiles)
+        return outputs, row
+
+    def describe_weights(self, sparse: bool) -> None:
+        """The panels of W, all but where they stand."""
+        known = self.layout.panels[self.layout.panels["bias"] == 0]
+        for panel, about in zip(self.panels, known, strict=False):
+            csr = sparse and about["layer"] == 0
+            self.put(
+                panel, at=int(about["column"]) * self.itemsize, offset=int(about["offset"]) * self.itemsize,
+                row=panel_width(), columns=panel_width(),
+                forward=None if csr else pair_tiles().forward,
+                csr_forward=CSR_PANELS[PANEL_VECTORS][0] if csr else None,
+                csr_backward=CSR_PANELS[PANEL_VECTORS][1] if csr else None,
+            )  # fmt: skip
+        for index, layer in enumerate(self.layers):
+            layer["first_panel"], layer["end_panel"] = np.searchsorted(known["layer"], (index, index + 1))
+
+    def place_weights(self, sparse: bool, fit: Array, pairs: Array) -> None:
+        """Where the panels of W stand: in pairs, or for CSR rows in float32; and their biases."""
+        known = self.layout.panels[self.layout.panels["bias"] == 0]
+        csr = sparse & (known["layer"] == 0)
+        own, paired = (known["offset"] * size for size in (self.itemsize, WORD // 2))
+        panels = self.panels[: len(known)]
+        panels["weights"] = np.where(csr, fit.ctypes.data + own, pairs.ctypes.data + paired)
+        biases = np.asarray(self.layout.biases)[known["layer"]] + known["column"]
+        panels["biases"] = fit.ctypes.data + biases * self.itemsize

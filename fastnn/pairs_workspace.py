@@ -1,0 +1,131 @@
+"""The memory of a run with products of bfloat16 numbers, and the records that tell the loop about it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastnn.checks import Array
+from fastnn.fit_memory import FitMemory
+from fastnn.pair_memory import PairMemory
+from fastnn_kernels import epoch_pairs, panel_moves, plumbing, records
+from fastnn_kernels.activations import BY_CODE
+from fastnn_kernels.column_tiles import bias_gradient
+from fastnn_kernels.dropout import dropout
+from fastnn_kernels.pair_layout import PairLayout
+from fastnn_kernels.pair_tiles import pair_tiles
+from fastnn_kernels.pairs import WORD, panel_width, whole_groups
+
+
+class PairsWorkspace(FitMemory, PairMemory):
+    """Parameters in panels of whole groups, and in pairs; activations in padded rows, and in pairs."""
+
+    loop, loop_in_parts = epoch_pairs.train_pairs, epoch_pairs.train_pairs_in_parts
+    layout: PairLayout
+
+    def describe(self) -> None:
+        self.layout, self._width = self.plan.layout, panel_width()
+        self._pairs, self._back = self.words(self.layout.size // 2), self.words(self.layout.back_size)
+        self._table = np.ascontiguousarray(self.layout.panels)
+        self._describe_run()
+        self._describe_layers(whole_groups(self.plan.slots))
+        self._describe_panels()
+        self._describe_blocks()
+
+    def _describe_run(self) -> None:
+        plan, layout = self.plan, self.layout
+        size = int(layout.blocks["size"].max())
+        pieces = -(-(plan.chunk if plan.segmented else plan.capacity) // plan.piece)
+        height = 0 if pieces == 1 else pieces.bit_length() + 1
+        self.grads = self.zeros(layout.size + 1 if plan.whole else plan.workers * size)
+        self.put(
+            self.run[0], sparse=plan.sparse, whole=plan.whole, piece=plan.piece,
+            slots=whole_groups(plan.slots), grads=self.grads.ctypes.data, block_bytes=size * self.itemsize,
+            stack=self.room(plan.workers * height * size), stack_bytes=height * size * self.itemsize,
+            dropout=dropout if (layout.layers["keep"] < 1).any() else None,
+        )  # fmt: skip
+        if height:
+            self.put(self.run[0], add=plumbing.add)
+        self.describe_pairs(self.run[0], training=True)
+
+    def _describe_layers(self, slots: int) -> None:
+        """Activations, deltas and what is saved of each layer, in rows and in pairs."""
+        last, rows = len(self.layers) - 1, int(self.run["rows"][0])
+        for index, (layer, known) in enumerate(zip(self.layers, self.layout.layers, strict=True)):
+            n_in, slope = int(known["n_in"]), BY_CODE[int(known["activation"])].slope
+            self.describe_activation(layer, index, slope is not None and index != last)
+            outputs, row = self.describe_rows(layer, known, rows, slots, csr=self.plan.sparse and index == 0)
+            deltas = self.zeros(outputs.size)
+            saved = self.zeros(outputs.size) if layer["save"] else outputs
+            self.put(
+                layer, deltas=deltas.ctypes.data, delta_rows=self.rows(deltas, row), saved=saved.ctypes.data
+            )
+            if layer["tiles"]:
+                columns = -(-int(layer["n_out"]) // self._width) * self._width
+                self.put(
+                    layer, turned=self.words(whole_groups(n_in) * slots // 2).ctypes.data,
+                    delta_panels=self.words(columns * slots // 2).ctypes.data,
+                )  # fmt: skip
+            if index:
+                strip, tiles = self.tiles(int(layer["n_out"]), slots)
+                self.put(layer, delta_strip=strip, delta_tiles=tiles)
+            rows = self.rows(outputs, row)
+        self.describe_outputs(outputs, saved, deltas, row)
+
+    def _describe_panels(self) -> None:
+        """The panels of W, then those of W'."""
+        layout, width = self.layout, self._width
+        pairs: list[tuple[int, int]] = []
+        for index, layer in enumerate(self.layers[1:], 1):
+            pairs += [(index, column) for column in range(0, int(layer["n_in"]), width)]
+        weights = layout.panels[layout.panels["bias"] == 0]
+        self.panels = np.zeros(len(weights) + len(pairs), records.PANEL)
+        self.describe_weights(self.plan.sparse)
+        self.place_weights(self.plan.sparse, self.fit, self._pairs)
+        backward = pair_tiles().backward
+        for panel, (index, column) in zip(self.panels[len(weights) :], pairs, strict=True):
+            place = layout.turned[index] + column * whole_groups(int(self.layers["n_out"][index])) // 2
+            self.put(
+                panel,
+                weights=self._back.ctypes.data + place * WORD,
+                at=column * self.itemsize,
+                backward=backward,
+            )
+        for index, layer in enumerate(self.layers):
+            bounds = np.searchsorted([index for index, _ in pairs], (index, index + 1))
+            layer["first_back"], layer["end_back"] = bounds + len(weights)
+        self.put(self.run[0], panels=self.panels.ctypes.data)
+
+    def _describe_blocks(self) -> None:
+        layout, size = self.layout, self.itemsize
+        moments = [m.ctypes.data for m in self.moments] + [0, 0]
+        self.blocks = np.zeros(len(layout.blocks), records.BLOCK)
+        gradient = pair_tiles().gradient
+        for number, panel in enumerate(layout.panels):
+            its = slice(*np.searchsorted(layout.blocks["panel"], (number, number + 1)))
+            blocks, known, index = self.blocks[its], layout.blocks[its], int(panel["layer"])
+            offset, column = known["offset"] * size, int(panel["column"])
+            self.put(
+                blocks, layer=index, first=known["first"], rows=known["rows"], size=known["size"],
+                width=int(panel["width"]), column=column, columns=known["columns"],
+                offset=offset, values=self.fit.ctypes.data + offset,
+                mean=moments[0] and moments[0] + offset, square=moments[1] and moments[1] + offset,
+            )  # fmt: skip
+            if panel["bias"]:
+                self.put(blocks, gradient=bias_gradient)
+            elif self.layers["tiles"][index]:
+                self.put(blocks, pairs=self._pairs.ctypes.data + offset // 2, gradient=gradient)
+            if index and not panel["bias"]:
+                height = whole_groups(int(self.layers["n_out"][index])) // 2
+                words = layout.turned[index] + known["first"] * height + column // 2 * self._width
+                self.put(blocks, transposed=self._back.ctypes.data + words * WORD)
+        self.put(self.run[0], blocks=self.blocks.ctypes.data)
+
+    @property
+    def gradient_and_one(self) -> Array:
+        return super().gradient_and_one if self.plan.segmented else self.grads
+
+    def load(self, vector: Array, to: Array) -> None:
+        panel_moves.copy_panels(self._table, len(self._table), vector, to, False)
+
+    def store(self, source: Array, vector: Array) -> None:
+        panel_moves.copy_panels(self._table, len(self._table), vector, source, True)

@@ -1,0 +1,176 @@
+"""The loops of training and prediction with products of bfloat16 numbers; all else is as in epoch.py.
+
+What a layer takes, and its deltas, become pairs chunk by chunk: see pairs.py. A first layer over CSR rows is
+computed in float32.
+"""
+
+from numba import types
+
+from fastnn_kernels import leaves
+from fastnn_kernels.epoch import loop, slices, sparse_phase
+from fastnn_kernels.glue import PAIR, glue
+from fastnn_kernels.inference import predicting
+from fastnn_kernels.pairs import GROUP, STRIP, WORD
+from fastnn_kernels.phases import (
+    bend_rows,
+    column_sum,
+    csr_forward,
+    phase_of,
+    sums_of_segments,
+    unbend_rows,
+)
+from fastnn_kernels.records import layer_of, panel_of
+
+pairs_forward, pairs_backward, pairs_gradient = map(
+    leaves.caller, ("pairs_forward", "pairs_backward", "pairs_gradient")
+)
+pairs_of_rows, pairs_of_columns, pairs_turned, tile_mode = map(
+    leaves.caller, ("pairs_of_rows", "pairs_of_columns", "pairs_turned", "tile_mode")
+)
+
+
+@glue(types.int64)
+def groups(n):
+    return (n + GROUP - 1) // GROUP
+
+
+@glue()
+def products_of_pairs(run, layer, numbers, rows, slot):
+    """The outputs of one layer, with the activation where that is a bent line."""
+    to = layer.outputs + slot * layer.ld_out * run.itemsize
+    inputs = layer.tiles + slot // STRIP * layer.strip * WORD
+    for number in range(layer.first_panel, layer.end_panel):
+        panel = panel_of(run.panels, number)
+        if layer.tiles != 0:
+            pairs_forward(
+                panel.forward, inputs, layer.strip, rows, groups(layer.n_in),
+                panel.weights, panel.biases, to + panel.at, layer.ld_out, layer.slope,
+            )  # fmt: skip
+        else:
+            csr_forward(
+                panel.csr_forward, run.x, run.indices, run.indptr, numbers, rows, panel.weights, panel.row,
+                panel.columns, panel.biases, to + panel.at, layer.ld_out, layer.slope,
+            )  # fmt: skip
+
+
+@glue()
+def forward_pairs(run, numbers, first, rows, slot, step):
+    """All layers' outputs for rows first .. first + rows of the batch; of the last one Z."""
+    last = run.n_layers - 1
+    for index in range(last + 1):
+        layer = layer_of(run.layers, index)
+        source, n_in = layer.rows + 8 * slot, layer.n_in
+        if layer.tiles != 0:
+            to = layer.tiles + slot // STRIP * layer.strip * WORD
+            pairs_of_rows(run.to_tiles, source, n_in, rows, to, layer.strip)
+        if layer.turned != 0:
+            to = layer.turned + slot // 2 * STRIP * WORD
+            pairs_of_rows(run.to_turned, source, n_in, rows, to, run.slots // 2 * STRIP)
+        products_of_pairs(run, layer, numbers, rows, slot)
+        if index < last:
+            bend_rows(run, layer, index, first, rows, slot, step)
+
+
+@glue()
+def backward_pairs(run, first, rows, slot, step):
+    """dZ of every hidden layer, from dZ of the last; and what the sums over rows take of each."""
+    for index in range(run.n_layers - 1, -1, -1):
+        layer = layer_of(run.layers, index)
+        if layer.delta_panels != 0:
+            d = layer.deltas + slot * layer.ld_out * run.itemsize
+            to, words = layer.delta_panels + slot // 2 * run.pair_row, run.slots // 2 * run.pair_row // WORD
+            pairs_of_columns(run.to_panels, d, layer.ld_out, layer.n_out, rows, to, words)
+        if index > 0:
+            below = layer_of(run.layers, index - 1)
+            to = layer.delta_tiles + slot // STRIP * layer.delta_strip * WORD
+            pairs_of_rows(run.to_tiles, layer.delta_rows + 8 * slot, layer.n_out, rows, to, layer.delta_strip)
+            at = slot * below.ld_out * run.itemsize
+            for number in range(layer.first_back, layer.end_back):
+                panel = panel_of(run.panels, number)
+                pairs_backward(
+                    panel.backward, to, layer.delta_strip, rows, groups(layer.n_out), panel.weights,
+                    below.saved + at + panel.at, below.ld_out, below.deltas + at + panel.at, below.slope,
+                )  # fmt: skip
+            unbend_rows(run, below, index - 1, first, rows, slot, step)
+
+
+@glue()
+def sums_of_pairs(run, block, slot, rows, to, held):
+    """The gradient of one block over some rows of the workspace."""
+    layer = layer_of(run.layers, block.layer)
+    if block.first < 0:
+        d = layer.deltas + slot * layer.ld_out * run.itemsize
+        column_sum(block.gradient, d, layer.ld_out, rows, block.size, to)
+    else:
+        words = run.slots // 2 * STRIP
+        a = layer.turned + (block.first // STRIP * words + slot // 2 * STRIP) * WORD
+        d = layer.delta_panels + (block.column * run.slots // 2 + slot // 2 * block.width) * WORD
+        pairs_gradient(block.gradient, a, words, groups(rows), d, to, block.values, block.mean, block.square)
+
+
+pairs_phase, pairs_in_pieces = phase_of(forward_pairs, backward_pairs, sums_of_pairs)
+
+
+@glue(PAIR)
+def sum_up_pairs(run, block, rows, worker, grads, held):
+    """The gradient of one block over the batch."""
+    if run.segmented != 0:
+        sums_of_segments(run, block, (rows + run.chunk - 1) // run.chunk)
+    elif not (run.sparse != 0 and block.layer == 0 and block.first >= 0):
+        pairs_in_pieces(run, block, 0, rows, worker, grads, 0)
+    return held
+
+
+@glue()
+def follow_in_pairs(run, block):
+    """Bring the block's pairs, and its part of W', up to date."""
+    if block.pairs != 0:
+        pairs_of_columns(run.to_panels, block.values, block.width, block.width, GROUP, block.pairs, 0)
+    if block.transposed != 0:
+        words = groups(layer_of(run.layers, block.layer).n_out) * GROUP // 2 * block.width
+        pairs_turned(run.turn_panels, block.values, block.transposed, words)
+
+
+def in_tiles(body):
+    """`body(run, worker)` with AMX's tiles configured, where they are used."""
+
+    @glue(types.int64)
+    def within(run, worker):
+        if run.configure != 0:
+            tile_mode(run.configure)
+        status = body(run, worker)
+        if run.release != 0:
+            tile_mode(run.release)
+        return status
+
+    return within
+
+
+@glue()
+def forward_in_tiles(run, numbers, first, rows, slot, step):
+    if run.configure != 0:
+        tile_mode(run.configure)
+    forward_pairs(run, numbers, first, rows, slot, step)
+    if run.release != 0:
+        tile_mode(run.release)
+
+
+train_slice, train_part = slices(pairs_phase, sparse_phase, sum_up_pairs, follow_in_pairs)
+
+
+@leaves.leaf("train")
+def train_pairs(T):
+    """As `epoch.train`, with products of bfloat16 numbers."""
+    return loop(in_tiles(train_slice))
+
+
+@leaves.leaf("train")
+def train_pairs_in_parts(T):
+    """As `epoch.train_in_parts`, with products of bfloat16 numbers."""
+    return loop(in_tiles(train_part))
+
+
+@leaves.leaf("predict")
+def predict_pairs(T):
+    """As `inference.predict`, with products of bfloat16 numbers."""
+    return predicting(forward_in_tiles)

@@ -1,0 +1,79 @@
+"""The memory of a fit whose products are of bfloat16 numbers: parameters in panels of whole groups.
+
+W of a layer (n_in, n_out) is cut into panels of two vectors; each is (height, width) in float32, height n_in
+in whole groups of pairs.py: what is past W's end are zeros, and stays so. The weights' pairs stand in a
+vector of half the length, in the same places. W', for the product back to a layer's input, is in pairs only,
+in a vector of its own: panels over n_in, (n_out in whole groups / 2, width) words each, of all layers but the
+first. There are no exceptions: a layer of one output has a panel too.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+
+from fastnn_kernels.fit_layout import BLOCKS, shares_of
+from fastnn_kernels.pairs import GROUP, panel_width, whole_groups
+from fastnn_kernels.panels import BAD_STRIDE, PANEL
+
+
+def output_row(n):
+    """Elements between rows of n activations: whole panels, off multiples of 1 KiB."""
+    width = panel_width()
+    row = -(-n // width) * width
+    return row + width if row * 4 % BAD_STRIDE == 0 else row
+
+
+class PairLayout:
+    """panels: the PANEL table of W and b of each layer; blocks: the units of the update phase.
+
+    size: elements of a vector of parameters; biases, turned: where each layer's b begins in it, and W' among
+    the back_size words of pairs; layers: the table of layout.py.
+    """
+
+    def __init__(self, layers):
+        self.layers, self.size, self.back_size = layers, 0, 0
+        self.biases, self.turned, panels = [], [], []
+        for index, layer in enumerate(layers):
+            panels += self._panels(index, layer)
+        self.panels = np.array(panels, PANEL)
+        self.blocks = np.array(list(self._blocks()), BLOCKS)
+
+    def _panels(self, index, layer):
+        n_in, n_out, width = int(layer["n_in"]), int(layer["n_out"]), panel_width()
+        starts = range(0, n_out, width)
+        for column in starts:
+            columns, source = min(width, n_out - column), int(layer["weights"]) + column
+            yield index, 0, column, columns, width, n_in, self.size, source, n_out
+            self.size += whole_groups(n_in) * width
+        row = len(starts) * width
+        yield index, 1, 0, n_out, row, 1, self.size, int(layer["biases"]), n_out
+        self.biases.append(self.size)
+        self.size += whole_groups(row)
+        self.turned.append(self.back_size)
+        if index:
+            self.back_size += whole_groups(n_in) * whole_groups(n_out) // 2
+
+    def _blocks(self):
+        """A group of rows of each panel, and each b; sums over a layer are taken block by block."""
+        for number, panel in enumerate(self.panels):
+            index, width, offset = (int(panel[name]) for name in ("layer", "width", "offset"))
+            if panel["bias"]:
+                yield index, number, -1, 1, int(panel["columns"]), width, offset
+                continue
+            for first in range(0, int(panel["rows"]), GROUP):
+                place = offset + first * width
+                yield index, number, first, GROUP, int(panel["columns"]), GROUP * width, place
+
+    def shares(self, workers):
+        """Boundaries (workers + 1,) of contiguous shares of `blocks` with about equal work."""
+        return shares_of(self.blocks["size"], workers)
+
+
+@lru_cache(maxsize=64)
+def _known(table, kind):
+    return PairLayout(np.frombuffer(table, kind))
+
+
+def pairs_of(layers):
+    """The PairLayout of these layers, not to be changed."""
+    return _known(layers.tobytes(), layers.dtype)

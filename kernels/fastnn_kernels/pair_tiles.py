@@ -1,0 +1,192 @@
+"""Products of bfloat16 numbers in pairs, summed in float32: by AMX's tiles, or in vector registers.
+
+One block of C at a time, two vectors wide: each element is one chain over the pairs of k, whatever the block,
+with tiles one of sums over GROUPs. Rows past the last one are computed too, up to a whole block: A and C have
+memory for them.
+"""
+
+from typing import NamedTuple
+
+from llvmlite import ir
+
+from fastnn_kernels._jit import EXACT
+from fastnn_kernels._numba import cgutils
+from fastnn_kernels.emit import emitted, loop_of, rectifier, rectifier_derivative, vectors_at
+from fastnn_kernels.leaves import leaf
+from fastnn_kernels.pairs import (
+    LINE_WORDS,
+    PANEL_VECTORS,
+    STRIP,
+    TILE_WORDS,
+    dots,
+    in_tiles,
+    line_offset,
+    load_words,
+    tiles_permitted,
+)
+from fastnn_kernels.simd import REGISTERS
+from fastnn_kernels.tile_unit import dot_tiles, load_tile, store_tile, zero_tile
+
+_I64 = ir.IntType(64)
+UNROLL = 4  # pairs of k in one round of a loop
+HEIGHT = 8 if REGISTERS == 32 else 4  # rows of a block in registers
+ROWS = 2 * STRIP  # of a block in tiles, and of a block of a gradient
+
+
+def _in_registers(v, a, strip, m, k, b, start, finish, meanwhile):
+    """finish(x, i, j) for each sum x = start[j] + A_i B_j, j a vector of the panel B; m rows, k GROUPs."""
+    builder, width = v.builder, PANEL_VECTORS * v.lanes
+    begin = [v.zero] * PANEL_VECTORS if start is None else vectors_at(v, start, PANEL_VECTORS)
+
+    def block(i, held):
+        line = v.pointer(a, line_offset(builder, i, strip))
+
+        def pairs(p, sums):
+            here, panel = v.pointer(line, in_tiles(builder, p)), v.pointer(b, (p, width))
+            meanwhile(p)
+            for u in range(UNROLL):
+                words = [builder.load(v.pointer(here, r * LINE_WORDS + u)) for r in range(HEIGHT)]
+                vectors = [load_words(v, panel, u * width + j * v.lanes) for j in range(PANEL_VECTORS)]
+                sums = dots(v, words, vectors, sums)
+            return sums
+
+        last = builder.mul(k, _I64(LINE_WORDS))
+        sums = loop_of(builder, _I64(0), last, _I64(UNROLL), begin * HEIGHT, pairs)
+        for r in range(HEIGHT):
+            for j in range(PANEL_VECTORS):
+                finish(sums[r * PANEL_VECTORS + j], builder.add(i, _I64(r)), j * v.lanes)
+        return held
+
+    loop_of(builder, _I64(0), m, _I64(HEIGHT), [], block)
+
+
+def _in_tiles(v, a, strip, m, k, b, start, finish, meanwhile):
+    """As _in_registers, by AMX: tiles 0 .. 3 are the sums of 2 x 2, 4 and 5 of A, 6 and 7 of B."""
+    builder, width = v.builder, PANEL_VECTORS * v.lanes
+    row = _I64(width * v.size)
+    room = cgutils.alloca_once(builder, ir.ArrayType(v.vector, ROWS * PANEL_VECTORS))
+    room.align = 64
+    room = builder.bitcast(room, v.element.as_pointer())
+    sums = [(x, y, 2 * x + y) for x in range(2) for y in range(2)]
+
+    def block(i, held):
+        line = v.pointer(a, line_offset(builder, i, strip))
+        for _, y, tile in sums:
+            if start is None:
+                zero_tile(builder, tile)
+            else:  # one row sixteen times
+                load_tile(builder, tile, v.pointer(start, y * v.lanes), _I64(0))
+
+        def group(t, held):
+            here, panel = v.pointer(line, (t, TILE_WORDS)), v.pointer(b, (t, LINE_WORDS * width))
+            load_tile(builder, 4, here, _I64(4 * LINE_WORDS))
+            load_tile(builder, 6, panel, row)
+            load_tile(builder, 5, v.pointer(here, strip), _I64(4 * LINE_WORDS))
+            load_tile(builder, 7, v.pointer(panel, v.lanes), row)
+            dot_tiles(builder, 0, 4, 6)
+            dot_tiles(builder, 2, 5, 6)
+            meanwhile(t)
+            dot_tiles(builder, 1, 4, 7)
+            dot_tiles(builder, 3, 5, 7)
+            return held
+
+        loop_of(builder, _I64(0), k, _I64(1), [], group)
+        for x, y, tile in sums:
+            store_tile(builder, tile, v.pointer(room, x * STRIP * width + y * v.lanes), row)
+
+        def rest(r, held):
+            for j in range(PANEL_VECTORS):
+                x = v.load(v.pointer(room, (r, width), j * v.lanes))
+                finish(x, builder.add(i, r), j * v.lanes)
+            return held
+
+        loop_of(builder, _I64(0), _I64(ROWS), _I64(1), [], rest)
+        return held
+
+    loop_of(builder, _I64(0), m, _I64(ROWS), [], block)
+
+
+def _nothing(p):
+    pass
+
+
+@emitted
+def _forward(v, by_tiles, a, strip, m, k, b, start, z, z_row, slope):
+    activate = rectifier(v, slope)
+
+    def finish(x, i, j):
+        v.store(activate(x), v.pointer(z, (i, z_row), j))
+
+    (_in_tiles if by_tiles else _in_registers)(v, a, strip, m, k, b, start, finish, _nothing)
+
+
+@emitted
+def _backward(v, by_tiles, a, strip, m, k, b, saved, row, d, slope):
+    derive = rectifier_derivative(v, slope)
+
+    def finish(x, i, j):
+        v.store(derive(x, v.load(v.pointer(saved, (i, row), j))), v.pointer(d, (i, row), j))
+
+    (_in_tiles if by_tiles else _in_registers)(v, a, strip, m, k, b, None, finish, _nothing)
+
+
+@emitted
+def _gradient(v, by_tiles, a, strip, k, b, g, p1, p2, p3):
+    width = PANEL_VECTORS * v.lanes
+
+    def finish(x, i, j):
+        v.store(x, v.pointer(g, (i, width), j))
+
+    def fetch(p):
+        """Bring in some lines of what the optimizer reads next."""
+
+    (_in_tiles if by_tiles else _in_registers)(v, a, strip, _I64(ROWS), k, b, None, finish, fetch)
+
+
+class PairTiles(NamedTuple):
+    """The three products of a step."""
+
+    forward: object
+    backward: object
+    gradient: object
+
+
+def _define(by_tiles):
+    kind = "tiles" if by_tiles else "pairs"
+
+    @leaf("pairs_forward", EXACT, name=f"forward_{kind}")
+    def forward(T):
+        def forward(a, strip, m, k, b, start, z, z_row, slope):
+            """Z_i = act(start + A_i B), m rows: A in tiles, B a panel, k GROUPs; act as in forward_panel."""
+            _forward(by_tiles, a, strip, m, k, b, start, z, z_row, slope)
+
+        return forward
+
+    @leaf("pairs_backward", EXACT, name=f"backward_{kind}")
+    def backward(T):
+        def backward(a, strip, m, k, b, saved, row, d, slope):
+            """D_i = (A_i B) act'(saved_i) for m rows: A in tiles, B a panel, k GROUPs; act' is 1 or slope."""
+            _backward(by_tiles, a, strip, m, k, b, saved, row, d, slope)
+
+        return backward
+
+    @leaf("pairs_gradient", EXACT, name=f"gradient_{kind}")
+    def gradient(T):
+        def gradient(a, strip, k, b, g, p1, p2, p3):
+            """G (32, width) = A B: A two strips of tiles, B a panel, k GROUPs.
+
+            While it computes it brings as many elements at p1, p2 and p3 into the caches.
+            """
+            _gradient(by_tiles, a, strip, k, b, g, p1, p2, p3)
+
+        return gradient
+
+    return PairTiles(forward, backward, gradient)
+
+
+IN_REGISTERS, IN_TILES = _define(False), _define(True)
+
+
+def pair_tiles():
+    """The products that this process may use."""
+    return IN_TILES if tiles_permitted() else IN_REGISTERS
