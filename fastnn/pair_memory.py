@@ -33,10 +33,9 @@ class PairMemory(Memory):
 
     def describe_pairs(self, run: Any, training: bool) -> None:
         """The leaves that make pairs, and those that begin and end the use of AMX's tiles."""
-        moves = {"to_tiles": pair_moves.to_tiles}
+        moves = {"rows_to_pairs": pair_moves.rows_to_pairs}
         if training:
-            more = pair_moves.to_turned_tiles, pair_moves.to_panels, pair_moves.to_turned_panels
-            moves |= dict(zip(("to_turned", "to_panels", "turn_panels"), more, strict=True))
+            moves["weights_to_pairs"] = pair_moves.weights_to_pairs
         if tiles_permitted():
             moves |= {"configure": tile_unit.configure_tiles, "release": tile_unit.release_tiles}
         self.put(run, pair_row=panel_width() * WORD, **moves)

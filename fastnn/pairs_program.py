@@ -18,11 +18,11 @@ def pack_pairs(layers: Array, params: Array) -> tuple[Array, Array]:
     layout = pairs_of(layers)
     panels, pairs = aligned_zeros(layout.size, np.float32), aligned_zeros(layout.size // 2, np.int32)
     panel_moves.copy_panels(layout.panels, len(layout.panels), params, panels, False)
-    to_panels = pair_moves.to_panels.function()
-    for offset, width, rows, bias in layout.panels[["offset", "width", "rows", "bias"]].tolist():
+    to_pairs = pair_moves.weights_to_pairs.function()
+    for offset, rows, bias in layout.panels[["offset", "rows", "bias"]].tolist():
         if not bias:
             source, to = panels.ctypes.data + 4 * offset, pairs.ctypes.data + WORD * offset // 2
-            to_panels(source, width, width, whole_groups(rows), to, 0)
+            to_pairs(source, whole_groups(rows), to, 0, 0)
     return panels, pairs
 
 

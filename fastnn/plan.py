@@ -14,7 +14,7 @@ from fastnn.threads import REAL_THREADS, worthwhile_threads
 from fastnn_kernels.fit_layout import FitLayout, layout_of
 from fastnn_kernels.layout import n_units
 from fastnn_kernels.lines import PAIRS, SAMPLES, UNITS, LineLayout, choose_layout, lines_of
-from fastnn_kernels.machine import chunk_rows
+from fastnn_kernels.machine import LEAST_ROWS, chunk_rows, machine
 from fastnn_kernels.pair_layout import PairLayout, pairs_of
 from fastnn_kernels.pairs import GROUP
 
@@ -101,7 +101,7 @@ class Plan:
         few = segments * layout.size > SEGMENT_SHARE * batch * n_units(self.layers)
         if self.sparse or batch <= SEGMENT_ROWS or few:
             # In parts of one size: a rest of some rows would read all weights once more.
-            share, fitting = -(-batch // self.workers), chunk_rows(sizes, self.dtype.itemsize)
+            share, fitting = -(-batch // self.workers), self._fitting_rows(sizes)
             parts = max(1, round(share / fitting))
             segment, segments = min(batch, -(-share // (rows * parts)) * rows), 0
         self._decide(layout=layout, chunk=segment, segments=segments)
@@ -130,6 +130,12 @@ class Plan:
     def segmented(self) -> bool:
         return self.segments > 0
 
+    def _fitting_rows(self, sizes: list[int]) -> int:
+        if not self.bfloat16:
+            return chunk_rows(sizes, self.dtype.itemsize)
+        # What a layer takes, in pairs, is to fill half of the second-level cache: it is read for each panel.
+        return max(LEAST_ROWS, machine().l2 // 4 // max(sizes))
+
     @property
     def rows_together(self) -> int:
         """Rows of which no two belong to different workers: those of a tile, or of a group of pairs."""
@@ -149,8 +155,9 @@ class Plan:
 
     @property
     def piece(self) -> int:
-        """The most rows whose products are added up in one chain."""
-        return SEGMENT_PIECE_ROWS if self.segmented else PIECE_ROWS
+        """The most rows whose products are added up in one chain; of bfloat16 some are one link of it."""
+        links = 4 if self.bfloat16 else 1
+        return links * (SEGMENT_PIECE_ROWS if self.segmented else PIECE_ROWS)
 
     @property
     def whole(self) -> bool:

@@ -24,8 +24,8 @@ from fastnn_kernels.records import layer_of, panel_of
 pairs_forward, pairs_backward, pairs_gradient = map(
     leaves.caller, ("pairs_forward", "pairs_backward", "pairs_gradient")
 )
-pairs_of_rows, pairs_of_columns, pairs_turned, tile_mode = map(
-    leaves.caller, ("pairs_of_rows", "pairs_of_columns", "pairs_turned", "tile_mode")
+pairs_of_rows, pairs_of_weights, tile_mode = map(
+    leaves.caller, ("pairs_of_rows", "pairs_of_weights", "tile_mode")
 )
 
 
@@ -59,13 +59,13 @@ def forward_pairs(run, numbers, first, rows, slot, step):
     last = run.n_layers - 1
     for index in range(last + 1):
         layer = layer_of(run.layers, index)
-        source, n_in = layer.rows + 8 * slot, layer.n_in
         if layer.tiles != 0:
-            to = layer.tiles + slot // STRIP * layer.strip * WORD
-            pairs_of_rows(run.to_tiles, source, n_in, rows, to, layer.strip)
-        if layer.turned != 0:
-            to = layer.turned + slot // 2 * STRIP * WORD
-            pairs_of_rows(run.to_turned, source, n_in, rows, to, run.slots // 2 * STRIP)
+            tiles = layer.tiles + slot // STRIP * layer.strip * WORD
+            turned = 0 if layer.turned == 0 else layer.turned + slot // 2 * STRIP * WORD
+            pairs_of_rows(
+                run.rows_to_pairs, layer.rows + 8 * slot, layer.n_in, rows, tiles, layer.strip,
+                turned, run.slots // 2 * STRIP, 0, 0,
+            )  # fmt: skip
         products_of_pairs(run, layer, numbers, rows, slot)
         if index < last:
             bend_rows(run, layer, index, first, rows, slot, step)
@@ -76,19 +76,23 @@ def backward_pairs(run, first, rows, slot, step):
     """dZ of every hidden layer, from dZ of the last; and what the sums over rows take of each."""
     for index in range(run.n_layers - 1, -1, -1):
         layer = layer_of(run.layers, index)
-        if layer.delta_panels != 0:
-            d = layer.deltas + slot * layer.ld_out * run.itemsize
-            to, words = layer.delta_panels + slot // 2 * run.pair_row, run.slots // 2 * run.pair_row // WORD
-            pairs_of_columns(run.to_panels, d, layer.ld_out, layer.n_out, rows, to, words)
+        tiles, panels = layer.delta_tiles, layer.delta_panels
+        if tiles != 0:
+            tiles += slot // STRIP * layer.delta_strip * WORD
+        if panels != 0:
+            panels += slot // 2 * run.pair_row
+        if tiles != 0 or panels != 0:
+            pairs_of_rows(
+                run.rows_to_pairs, layer.delta_rows + 8 * slot, layer.n_out, rows, tiles, layer.delta_strip,
+                0, 0, panels, run.slots // 2 * run.pair_row // WORD,
+            )  # fmt: skip
         if index > 0:
             below = layer_of(run.layers, index - 1)
-            to = layer.delta_tiles + slot // STRIP * layer.delta_strip * WORD
-            pairs_of_rows(run.to_tiles, layer.delta_rows + 8 * slot, layer.n_out, rows, to, layer.delta_strip)
             at = slot * below.ld_out * run.itemsize
             for number in range(layer.first_back, layer.end_back):
                 panel = panel_of(run.panels, number)
                 pairs_backward(
-                    panel.backward, to, layer.delta_strip, rows, groups(layer.n_out), panel.weights,
+                    panel.backward, tiles, layer.delta_strip, rows, groups(layer.n_out), panel.weights,
                     below.saved + at + panel.at, below.ld_out, below.deltas + at + panel.at, below.slope,
                 )  # fmt: skip
             unbend_rows(run, below, index - 1, first, rows, slot, step)
@@ -105,7 +109,7 @@ def sums_of_pairs(run, block, slot, rows, to, held):
         words = run.slots // 2 * STRIP
         a = layer.turned + (block.first // STRIP * words + slot // 2 * STRIP) * WORD
         d = layer.delta_panels + (block.column * run.slots // 2 + slot // 2 * block.width) * WORD
-        pairs_gradient(block.gradient, a, words, groups(rows), d, to, block.values, block.mean, block.square)
+        pairs_gradient(block.gradient, a, words, block.rows, groups(rows), d, to)
 
 
 pairs_phase, pairs_in_pieces = phase_of(forward_pairs, backward_pairs, sums_of_pairs)
@@ -125,10 +129,10 @@ def sum_up_pairs(run, block, rows, worker, grads, held):
 def follow_in_pairs(run, block):
     """Bring the block's pairs, and its part of W', up to date."""
     if block.pairs != 0:
-        pairs_of_columns(run.to_panels, block.values, block.width, block.width, GROUP, block.pairs, 0)
-    if block.transposed != 0:
         words = groups(layer_of(run.layers, block.layer).n_out) * GROUP // 2 * block.width
-        pairs_turned(run.turn_panels, block.values, block.transposed, words)
+        pairs_of_weights(
+            run.weights_to_pairs, block.values, block.rows, block.pairs, block.transposed, words
+        )  # fmt: skip
 
 
 def in_tiles(body):

@@ -90,10 +90,9 @@ FAMILIES = {
     # Products of bfloat16: see pair_tiles.py and pair_moves.py.
     "pairs_forward": "wiiiwppid",
     "pairs_backward": "wiiiwpipd",
-    "pairs_gradient": "wiiwpppp",
-    "pairs_of_rows": "Iiiwi",
-    "pairs_of_columns": "piiiwi",
-    "pairs_turned": "pwi",
+    "pairs_gradient": "wiiiwp",
+    "pairs_of_rows": "Iiiwiwiwi",
+    "pairs_of_weights": "piwwi",
     "tile_mode": "",
     # panels, their number, first, groups, rows, inner, dV, W, E, dW, dE
     "stage_backward": "Iiiiiippppp",

@@ -1,18 +1,20 @@
-"""Into pairs: rows of activations and deltas, turned ones, and the blocks of weights that a step has changed.
+"""Into pairs: rows of activations and deltas, and the blocks of weights that a step has changed.
 
 Each number is rounded on the way to the 8 significant bits of a bfloat16, and zeros follow up to whole
-groups: see pairs.py.
+groups: see pairs.py. A square of two vectors by as many rows is read once for all that is made of it.
 """
 
 from llvmlite import ir
 
 from fastnn_kernels._jit import EXACT
+from fastnn_kernels._numba import cgutils
 from fastnn_kernels.emit import clamped, emitted, loop_of, row_pointer, turned
 from fastnn_kernels.leaves import leaf
 from fastnn_kernels.pairs import (
     GROUP,
     LINE_WORDS,
     PANEL_VECTORS,
+    STRIP,
     all_of,
     in_line,
     in_tiles,
@@ -23,148 +25,138 @@ from fastnn_kernels.pairs import (
 )
 
 _I32, _I64 = ir.IntType(32), ir.IntType(64)
+HALVES = range(PANEL_VECTORS)
 
 
 def _whole(builder, n):
     return builder.and_(builder.add(n, _I64(GROUP - 1)), _I64(-GROUP))
 
 
-def _kept(v, left, index):
-    """The bits of the pairs at `index`, a vector of numbers of pairs, that the first `left` numbers have."""
+def _there(builder, pointer):
+    return builder.if_then(cgutils.is_not_null(builder, pointer))
+
+
+def _kept(v, left):
+    """For pair i in lane i the bits of those of its numbers that are among the first `left`."""
     b, words = v.builder, words_of(v)
-    first = b.shl(index, all_of(v, 1))
-    limit = v.splat(b.trunc(left, _I32), words)
-    low, high = (
-        b.sext(b.icmp_signed("<", number, limit), words) for number in (first, b.or_(first, all_of(v, 1)))
-    )
+    first, limit = ir.Constant(words, list(range(0, 2 * v.lanes, 2))), v.splat(b.trunc(left, _I32), words)
+    numbers = first, b.or_(first, all_of(v, 1))
+    low, high = (b.sext(b.icmp_signed("<", number, limit), words) for number in numbers)
     return b.or_(b.lshr(low, all_of(v, 16)), b.shl(high, all_of(v, 16)))
 
 
-def _spans(v, n, end, step, emit):
-    """emit(j, masks) for spans of `step` vectors from column 0 to `end`: within n no masks."""
-    builder, size = v.builder, _I64(step * v.lanes)
-    whole = builder.sub(n, builder.srem(n, size))
+def _squares(v, n, emit):
+    """emit(j, masks) for two vectors from column j on, up to a whole group; within n there are no masks."""
+    builder, size = v.builder, _I64(PANEL_VECTORS * v.lanes)
+    whole = builder.and_(n, _I64(-PANEL_VECTORS * v.lanes))
 
     def inner(j, held):
-        emit(j, [None] * step)
+        emit(j, [None for _ in HALVES])
         return held
 
     def edge(j, held):
         left = builder.sub(n, j)
-        emit(j, [v.first(builder.sub(left, _I64(x * v.lanes))) for x in range(step)])
+        emit(j, [v.first(builder.sub(left, _I64(half * v.lanes))) for half in HALVES])
         return held
 
     loop_of(builder, _I64(0), whole, size, [], inner)
-    loop_of(builder, whole, end, size, [], edge)
+    loop_of(builder, whole, _whole(builder, n), size, [], edge)
+
+
+def _pairs(items):
+    return zip(items[::2], items[1::2], strict=True)
 
 
 @emitted
-def _tiles(v, rows, n, m, to, strip):
-    builder = v.builder
+def _of_rows(v, rows, n, m, tiles, strip, turned_tiles, turned_strip, panels, panel):
+    builder, width = v.builder, PANEL_VECTORS * v.lanes
+    bits = cgutils.alloca_once(builder, words_of(v))
 
-    def row(r, held):
-        source, line = row_pointer(v, rows, r), v.pointer(to, line_offset(builder, r, strip))
-
-        def span(j, masks):
-            x, y = (v.load(v.pointer(source, j, i * v.lanes), mask) for i, mask in enumerate(masks))
-            store_words(v, in_line(v, x, y), line, in_tiles(builder, builder.lshr(j, _I64(1))))
-
-        _spans(v, n, _whole(builder, n), 2, span)
-        return held
-
-    loop_of(builder, _I64(0), m, _I64(1), [], row)
-
-
-@emitted
-def _turned(v, rows, n, m, to, strip):
-    builder = v.builder
-    lanes = ir.Constant(words_of(v), list(range(v.lanes)))
-
-    def group(r, held):
-        left = builder.sub(m, r)
-        kept = _kept(v, left, lanes)
-        numbers = [clamped(builder, builder.add(r, _I64(i)), m) for i in range(2 * v.lanes)]
+    def square_rows(r, held):
+        kept = _kept(v, builder.sub(m, r))
+        builder.store(kept, bits)
+        numbers = [clamped(builder, builder.add(r, _I64(i)), m) for i in range(width)]
         sources = [row_pointer(v, rows, number) for number in numbers]
-        tile = v.pointer(to, in_tiles(builder, builder.lshr(r, _I64(1))))
+        pair = builder.lshr(r, _I64(1))
+        line, tile = v.pointer(tiles, line_offset(builder, r, strip)), in_tiles(builder, pair)
 
-        def span(j, masks):
-            given = [v.load(v.pointer(source, j), masks[0]) for source in sources]
-            pairs = zip(given[::2], given[1::2], strict=True)
-            lines = turned(v, [interleaved(v, x, y) for x, y in pairs])
-            place = v.pointer(tile, line_offset(builder, j, strip))
-            for c, line in enumerate(lines):
-                store_words(v, builder.and_(line, kept), place, c * LINE_WORDS)
+        def square(j, masks):
+            def vector(source, half):
+                return v.load(v.pointer(source, j, half * v.lanes), masks[half])
 
-        _spans(v, n, _whole(builder, n), 1, span)
+            with _there(builder, tiles):
+                here = v.pointer(line, in_tiles(builder, builder.lshr(j, _I64(1))))
+                for i, source in enumerate(sources):
+                    words = in_line(v, *(vector(source, half) for half in HALVES))
+                    store_words(v, words, here, (i // STRIP, strip), i % STRIP * LINE_WORDS)
+            with _there(builder, turned_tiles):
+                for half in HALVES:
+                    given = _pairs([vector(source, half) for source in sources])
+                    lines = turned(v, [interleaved(v, x, y) for x, y in given])
+                    first = builder.add(j, _I64(half * v.lanes))
+                    here = v.pointer(turned_tiles, tile, line_offset(builder, first, turned_strip))
+                    for i, words in enumerate(lines):
+                        store_words(v, builder.and_(words, kept), here, i * LINE_WORDS)
+            with _there(builder, panels):
+                here = v.pointer(panels, (builder.udiv(j, _I64(width)), panel), (pair, width))
+                for i, two in enumerate(_pairs(sources)):
+                    word = builder.load(v.pointer(builder.bitcast(bits, _I32.as_pointer()), i))
+                    own = v.splat(word, words_of(v))
+                    for half in HALVES:
+                        words = interleaved(v, *(vector(source, half) for source in two))
+                        store_words(v, builder.and_(words, own), here, i * width + half * v.lanes)
+
+        _squares(v, n, square)
         return held
 
-    loop_of(builder, _I64(0), _whole(builder, m), _I64(2 * v.lanes), [], group)
+    loop_of(builder, _I64(0), _whole(builder, m), _I64(width), [], square_rows)
 
 
 @emitted
-def _panels(v, source, row, n, m, to, panel):
+def _of_weights(v, w, m, pairs, back, panel):
     builder, width = v.builder, PANEL_VECTORS * v.lanes
 
-    def pair(p, held):
-        numbers = [clamped(builder, builder.add(builder.shl(p, _I64(1)), _I64(i)), m) for i in range(2)]
-        lines = [v.pointer(source, (number, row)) for number in numbers]
-        kept = _kept(v, m, v.splat(builder.trunc(p, _I32), words_of(v)))
+    def square(first, held):
+        def vector(i, half):
+            return v.load(v.pointer(w, (first, width), i * width + half * v.lanes))
 
-        def span(j, masks):
-            place = v.pointer(to, (builder.udiv(j, _I64(width)), panel), (p, width))
-            for i, mask in enumerate(masks):
-                x, y = (v.load(v.pointer(line, j, i * v.lanes), mask) for line in lines)
-                store_words(v, builder.and_(interleaved(v, x, y), kept), place, i * v.lanes)
-
-        end = builder.mul(builder.udiv(builder.add(n, _I64(width - 1)), _I64(width)), _I64(width))
-        _spans(v, n, end, PANEL_VECTORS, span)
+        to = v.pointer(pairs, (builder.lshr(first, _I64(1)), width))
+        for i in range(v.lanes):
+            for half in HALVES:
+                words = interleaved(v, vector(2 * i, half), vector(2 * i + 1, half))
+                store_words(v, words, to, i * width + half * v.lanes)
+        with _there(builder, back):
+            for part in HALVES:
+                rows = range(part * v.lanes, (part + 1) * v.lanes)
+                lines = turned(v, [in_line(v, *(vector(i, half) for half in HALVES)) for i in rows])
+                here = v.pointer(back, (builder.udiv(first, _I64(width)), panel), part * v.lanes)
+                for i, words in enumerate(lines):
+                    store_words(v, words, here, i * width)
         return held
 
-    loop_of(builder, _I64(0), builder.lshr(_whole(builder, m), _I64(1)), _I64(1), [], pair)
-
-
-@emitted
-def _turned_panels(v, w, to, panel):
-    width = PANEL_VECTORS * v.lanes
-    for first in range(0, GROUP, v.lanes):
-        rows = [v.pointer(w, (first + i) * width) for i in range(v.lanes)]
-        lines = turned(v, [in_line(v, v.load(row), v.load(v.pointer(row, v.lanes))) for row in rows])
-        place = v.pointer(to, (first // width, panel))
-        for p, line in enumerate(lines):
-            store_words(v, line, place, p * width + first % width)
+    loop_of(builder, _I64(0), m, _I64(width), [], square)
 
 
 @leaf("pairs_of_rows", EXACT)
-def to_tiles(T):
-    def to_tiles(rows, n, m, to, strip):
-        """A (m, n), its rows at rows[i], in tiles."""
-        _tiles(rows, n, m, to, strip)
+def rows_to_pairs(T):
+    def rows_to_pairs(rows, n, m, tiles, strip, turned_tiles, turned_strip, panels, panel):
+        """Of A (m, n), its rows at rows[i]: A in tiles, A' in tiles, A in panels, where there is room for it.
 
-    return to_tiles
+        Strips and panels are so many words apart. All is filled up to whole groups: columns, and the rows of
+        A' and of the panels, with zeros, the rows of A with any numbers.
+        """
+        _of_rows(rows, n, m, tiles, strip, turned_tiles, turned_strip, panels, panel)
 
-
-@leaf("pairs_of_rows", EXACT)
-def to_turned_tiles(T):
-    def to_turned_tiles(rows, n, m, to, strip):
-        """A' in tiles, A (m, n) with its rows at rows[i]; rows of zeros follow up to a whole group."""
-        _turned(rows, n, m, to, strip)
-
-    return to_turned_tiles
+    return rows_to_pairs
 
 
-@leaf("pairs_of_columns", EXACT)
-def to_panels(T):
-    def to_panels(source, row, n, m, to, panel):
-        """B (m, n), rows `row` elements apart, in panels over the m rows, `panel` words apart."""
-        _panels(source, row, n, m, to, panel)
+@leaf("pairs_of_weights", EXACT)
+def weights_to_pairs(T):
+    def weights_to_pairs(w, m, pairs, back, panel):
+        """Of m rows of a panel of W, whole groups: their pairs, and if `back` is not 0 their part of W'.
 
-    return to_panels
+        W' is in panels that are so many words apart.
+        """
+        _of_weights(w, m, pairs, back, panel)
 
-
-@leaf("pairs_turned", EXACT)
-def to_turned_panels(T):
-    def to_turned_panels(w, to, panel):
-        """Of a block of W, 32 rows of a panel, its part of the panels of W', `panel` words apart."""
-        _turned_panels(w, to, panel)
-
-    return to_turned_panels
+    return weights_to_pairs

@@ -18,6 +18,7 @@ from fastnn_kernels.pairs import (
     PANEL_VECTORS,
     STRIP,
     TILE_WORDS,
+    WORD,
     dots,
     in_tiles,
     line_offset,
@@ -30,10 +31,10 @@ from fastnn_kernels.tile_unit import dot_tiles, load_tile, store_tile, zero_tile
 _I64 = ir.IntType(64)
 UNROLL = 4  # pairs of k in one round of a loop
 HEIGHT = 8 if REGISTERS == 32 else 4  # rows of a block in registers
-ROWS = 2 * STRIP  # of a block in tiles, and of a block of a gradient
+ROWS = 2 * STRIP  # of a block in tiles
 
 
-def _in_registers(v, a, strip, m, k, b, start, finish, meanwhile):
+def _in_registers(v, a, strip, m, k, b, start, finish):
     """finish(x, i, j) for each sum x = start[j] + A_i B_j, j a vector of the panel B; m rows, k GROUPs."""
     builder, width = v.builder, PANEL_VECTORS * v.lanes
     begin = [v.zero] * PANEL_VECTORS if start is None else vectors_at(v, start, PANEL_VECTORS)
@@ -43,7 +44,6 @@ def _in_registers(v, a, strip, m, k, b, start, finish, meanwhile):
 
         def pairs(p, sums):
             here, panel = v.pointer(line, in_tiles(builder, p)), v.pointer(b, (p, width))
-            meanwhile(p)
             for u in range(UNROLL):
                 words = [builder.load(v.pointer(here, r * LINE_WORDS + u)) for r in range(HEIGHT)]
                 vectors = [load_words(v, panel, u * width + j * v.lanes) for j in range(PANEL_VECTORS)]
@@ -60,54 +60,78 @@ def _in_registers(v, a, strip, m, k, b, start, finish, meanwhile):
     loop_of(builder, _I64(0), m, _I64(HEIGHT), [], block)
 
 
-def _in_tiles(v, a, strip, m, k, b, start, finish, meanwhile):
-    """As _in_registers, by AMX: tiles 0 .. 3 are the sums of 2 x 2, 4 and 5 of A, 6 and 7 of B."""
+def _block_of_tiles(v, line, strip, k, b, start, to, meanwhile=None):
+    """ROWS rows of start + A B to `to`, by AMX: the sums in tiles 0 .. 3, of 4 and 5 by 6 and 7.
+
+    line: the first row of A; meanwhile(t): what is to be done beside group t.
+    """
     builder, width = v.builder, PANEL_VECTORS * v.lanes
     row = _I64(width * v.size)
-    room = cgutils.alloca_once(builder, ir.ArrayType(v.vector, ROWS * PANEL_VECTORS))
+    sums = [(x, y, 2 * x + y) for x in range(2) for y in range(2)]
+    for _, y, tile in sums:
+        if start is None:
+            zero_tile(builder, tile)
+        else:  # one row sixteen times
+            load_tile(builder, tile, v.pointer(start, y * v.lanes), _I64(0))
+
+    def group(t, held):
+        here, panel = v.pointer(line, (t, TILE_WORDS)), v.pointer(b, (t, LINE_WORDS * width))
+        load_tile(builder, 4, here, _I64(WORD * LINE_WORDS))
+        load_tile(builder, 6, panel, row)
+        load_tile(builder, 5, v.pointer(here, strip), _I64(WORD * LINE_WORDS))
+        load_tile(builder, 7, v.pointer(panel, v.lanes), row)
+        dot_tiles(builder, 0, 4, 6)
+        dot_tiles(builder, 2, 5, 6)
+        if meanwhile is not None:
+            meanwhile(t)
+        dot_tiles(builder, 1, 4, 7)
+        dot_tiles(builder, 3, 5, 7)
+        return held
+
+    loop_of(builder, _I64(0), k, _I64(1), [], group)
+    for x, y, tile in sums:
+        store_tile(builder, tile, v.pointer(to, x * STRIP * width + y * v.lanes), row)
+
+
+def _in_tiles(v, a, strip, m, k, b, start, finish):
+    """As _in_registers. While a block is computed the one before it is finished, some rows beside a group.
+
+    What a tile has just stored would be waited for: so it is twice as fast.
+    """
+    builder, width = v.builder, PANEL_VECTORS * v.lanes
+    room = cgutils.alloca_once(builder, ir.ArrayType(v.vector, 2 * ROWS * PANEL_VECTORS))
     room.align = 64
     room = builder.bitcast(room, v.element.as_pointer())
-    sums = [(x, y, 2 * x + y) for x in range(2) for y in range(2)]
+    share = builder.udiv(builder.add(_I64(ROWS - 1), k), k)
 
-    def block(i, held):
-        line = v.pointer(a, line_offset(builder, i, strip))
-        for _, y, tile in sums:
-            if start is None:
-                zero_tile(builder, tile)
-            else:  # one row sixteen times
-                load_tile(builder, tile, v.pointer(start, y * v.lanes), _I64(0))
+    def place(i):
+        """Of the block from row i on in the room."""
+        return v.pointer(room, (builder.and_(builder.udiv(i, _I64(ROWS)), _I64(1)), ROWS * width))
 
-        def group(t, held):
-            here, panel = v.pointer(line, (t, TILE_WORDS)), v.pointer(b, (t, LINE_WORDS * width))
-            load_tile(builder, 4, here, _I64(4 * LINE_WORDS))
-            load_tile(builder, 6, panel, row)
-            load_tile(builder, 5, v.pointer(here, strip), _I64(4 * LINE_WORDS))
-            load_tile(builder, 7, v.pointer(panel, v.lanes), row)
-            dot_tiles(builder, 0, 4, 6)
-            dot_tiles(builder, 2, 5, 6)
-            meanwhile(t)
-            dot_tiles(builder, 1, 4, 7)
-            dot_tiles(builder, 3, 5, 7)
-            return held
-
-        loop_of(builder, _I64(0), k, _I64(1), [], group)
-        for x, y, tile in sums:
-            store_tile(builder, tile, v.pointer(room, x * STRIP * width + y * v.lanes), row)
-
-        def rest(r, held):
+    def finish_rows(i, first, end):
+        def one(r, held):
             for j in range(PANEL_VECTORS):
-                x = v.load(v.pointer(room, (r, width), j * v.lanes))
+                x = v.load(v.pointer(place(i), (r, width), j * v.lanes))
                 finish(x, builder.add(i, r), j * v.lanes)
             return held
 
-        loop_of(builder, _I64(0), _I64(ROWS), _I64(1), [], rest)
+        loop_of(builder, first, end, _I64(1), [], one)
+
+    def block(i, held):
+        before = builder.sub(i, _I64(ROWS))
+        end = builder.select(builder.icmp_signed(">", i, _I64(0)), _I64(ROWS), _I64(0))
+
+        def some(t):
+            first = builder.mul(t, share)
+            last = builder.add(first, share)
+            finish_rows(before, first, builder.select(builder.icmp_signed("<", last, end), last, end))
+
+        _block_of_tiles(v, v.pointer(a, line_offset(builder, i, strip)), strip, k, b, start, place(i), some)
         return held
 
     loop_of(builder, _I64(0), m, _I64(ROWS), [], block)
-
-
-def _nothing(p):
-    pass
+    last = builder.and_(builder.sub(m, _I64(1)), _I64(-ROWS))
+    finish_rows(last, _I64(0), _I64(ROWS))
 
 
 @emitted
@@ -117,7 +141,7 @@ def _forward(v, by_tiles, a, strip, m, k, b, start, z, z_row, slope):
     def finish(x, i, j):
         v.store(activate(x), v.pointer(z, (i, z_row), j))
 
-    (_in_tiles if by_tiles else _in_registers)(v, a, strip, m, k, b, start, finish, _nothing)
+    (_in_tiles if by_tiles else _in_registers)(v, a, strip, m, k, b, start, finish)
 
 
 @emitted
@@ -127,20 +151,25 @@ def _backward(v, by_tiles, a, strip, m, k, b, saved, row, d, slope):
     def finish(x, i, j):
         v.store(derive(x, v.load(v.pointer(saved, (i, row), j))), v.pointer(d, (i, row), j))
 
-    (_in_tiles if by_tiles else _in_registers)(v, a, strip, m, k, b, None, finish, _nothing)
+    (_in_tiles if by_tiles else _in_registers)(v, a, strip, m, k, b, None, finish)
 
 
 @emitted
-def _gradient(v, by_tiles, a, strip, k, b, g, p1, p2, p3):
+def _gradient(v, by_tiles, a, strip, m, k, b, g):
     width = PANEL_VECTORS * v.lanes
+
+    def block(i, held):
+        line = v.pointer(a, line_offset(v.builder, i, strip))
+        _block_of_tiles(v, line, strip, k, b, None, v.pointer(g, (i, width)))
+        return held
 
     def finish(x, i, j):
         v.store(x, v.pointer(g, (i, width), j))
 
-    def fetch(p):
-        """Bring in some lines of what the optimizer reads next."""
-
-    (_in_tiles if by_tiles else _in_registers)(v, a, strip, _I64(ROWS), k, b, None, finish, fetch)
+    if by_tiles:
+        loop_of(v.builder, _I64(0), m, _I64(ROWS), [], block)
+    else:
+        _in_registers(v, a, strip, m, k, b, None, finish)
 
 
 class PairTiles(NamedTuple):
@@ -172,12 +201,9 @@ def _define(by_tiles):
 
     @leaf("pairs_gradient", EXACT, name=f"gradient_{kind}")
     def gradient(T):
-        def gradient(a, strip, k, b, g, p1, p2, p3):
-            """G (32, width) = A B: A two strips of tiles, B a panel, k GROUPs.
-
-            While it computes it brings as many elements at p1, p2 and p3 into the caches.
-            """
-            _gradient(by_tiles, a, strip, k, b, g, p1, p2, p3)
+        def gradient(a, strip, m, k, b, g):
+            """G (m, width) = A B, m whole groups of rows: A in tiles, B a panel, k GROUPs."""
+            _gradient(by_tiles, a, strip, m, k, b, g)
 
         return gradient
 

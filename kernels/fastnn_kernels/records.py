@@ -23,7 +23,7 @@ RUN = _fields(
     grads block_bytes stack stack_bytes partials fit_bytes norms squares scalars
     delta_strip delta_strip_bytes slots
     gather copy_rows dropout cost clip_cost update total weigh norm add transpose strip
-    unit pair_row configure release to_tiles to_turned to_panels turn_panels
+    unit pair_row configure release rows_to_pairs weights_to_pairs
     block_rows line lane_grads lane_bytes n_parameters
     to_lines to_rows lines_forward lines_backward lines_gradient lane_sums
     told_every same_rows part first_row stage staged""",

@@ -41,31 +41,37 @@ def numbers_of(words):
     return (words.view(np.uint16).astype(np.uint32) << 16).view(np.float32).reshape(*words.shape, 2)
 
 
-def in_tiles(A, edge="end", fill=0):
-    """A in tiles, by the compiled kernel; words (strips, tiles, 16, 16), an even number of strips."""
-    m, n = A.shape
-    strips, count = -(-m // (2 * STRIP)) * 2, whole_groups(n) // GROUP
-    to = guarded(np.full((strips, count, STRIP, GROUP // 2), fill, np.int32), edge)
-    A = guarded(A, edge)
-    compiled("to_tiles", "float32")(guarded(addresses(A), edge), n, m, to, count * STRIP * GROUP // 2)
-    return to
+def in_pairs(A, edge="end"):
+    """A (m, n) in tiles, turned tiles and panels, by the compiled kernel, all at once and one by one."""
+    (m, n), found = A.shape, []
+    A, tile = guarded(A, edge), (STRIP, GROUP // 2)
+    strips, groups = whole_groups(m) // STRIP, whole_groups(n) // GROUP
+    shapes = (
+        (strips, groups, *tile),
+        (whole_groups(n) // STRIP, whole_groups(m) // GROUP, *tile),
+        (-(-n // WIDTH), whole_groups(m) // 2, WIDTH),
+    )
+    call = compiled("rows_to_pairs", "float32")
+    for wanted in ((0, 1, 2), (0,), (1,), (2,)):
+        room = [guarded(np.full(shape, -1, np.int32), edge) for shape in shapes]
+        given = [(room[i] if i in wanted else None, room[i][0].size) for i in range(3)]
+        call(guarded(addresses(A), edge), n, m, *(x for pair in given for x in pair))
+        found.append(room)
+    for i in range(3):
+        np.testing.assert_array_equal(found[i + 1][i], found[0][i])
+    return found[0]
+
+
+def in_tiles(A, edge="end"):
+    return in_pairs(A, edge)[0]
 
 
 def in_turned_tiles(A, edge="end"):
-    m, n = A.shape
-    strips, count = whole_groups(n) // STRIP, whole_groups(m) // GROUP
-    to = guarded(np.full((strips, count, STRIP, GROUP // 2), -1, np.int32), edge)
-    A = guarded(A, edge)
-    compiled("to_turned_tiles", "float32")(guarded(addresses(A), edge), n, m, to, count * STRIP * GROUP // 2)
-    return to
+    return in_pairs(A, edge)[1]
 
 
-def in_panels(B, edge="end"):
-    """B in panels; words (panels, rows / 2, width)."""
-    m, n = B.shape
-    to = guarded(np.full((-(-n // WIDTH), whole_groups(m) // 2, WIDTH), -1, np.int32), edge)
-    compiled("to_panels", "float32")(guarded(B, edge), n, n, m, to, to[0].size)
-    return to
+def in_panels(A, edge="end"):
+    return in_pairs(A, edge)[2]
 
 
 def out_of_tiles(words):
@@ -125,7 +131,7 @@ def test_where_numbers_stand(shape, edge):
     A = normal(np.float32, shape, "bfloat16") * scales.astype(np.float32)
     m, n = shape
     exact = bfloat16(A)
-    tiles = out_of_tiles(in_tiles(A, edge, fill=-1))
+    tiles = out_of_tiles(in_tiles(A, edge))
     np.testing.assert_array_equal(tiles[:m], np.pad(exact, ((0, 0), (0, tiles.shape[1] - n))))
     for found, expected in (
         (out_of_tiles(in_turned_tiles(A, edge)), exact.T),
@@ -136,11 +142,18 @@ def test_where_numbers_stand(shape, edge):
 
 
 @edges
-def test_a_block_of_weights_turned(edge):
-    W = normal(np.float32, (GROUP, WIDTH), "W")
-    to = guarded(np.full((GROUP // WIDTH, WIDTH // 2, WIDTH), -1, np.int32), edge)
-    compiled("to_turned_panels", "float32")(guarded(W, edge), to, to[0].size)
-    np.testing.assert_array_equal(out_of_panels(to), bfloat16(W).T)
+@pytest.mark.parametrize("turned", (False, True))
+def test_a_block_of_weights(edge, turned):
+    W = normal(np.float32, (2 * GROUP, WIDTH), "W")
+    pairs = guarded(np.full((1, GROUP, WIDTH), -1, np.int32), edge)
+    back = guarded(np.full((2 * GROUP // WIDTH, WIDTH // 2, WIDTH), -1, np.int32), edge)
+    given = back if turned else None
+    compiled("weights_to_pairs", "float32")(guarded(W, edge), 2 * GROUP, pairs, given, back[0].size)
+    np.testing.assert_array_equal(out_of_panels(pairs), bfloat16(W))
+    if turned:
+        np.testing.assert_array_equal(out_of_panels(back), bfloat16(W).T)
+    else:
+        assert (back == -1).all()
 
 
 # Products
@@ -195,10 +208,10 @@ def test_products(m, k, unit, edge):
 @units
 @pytest.mark.parametrize("rows", (1, 32, 100))
 def test_gradients(rows, unit, edge):
-    A, D = numbers(rows, GROUP), numbers(rows, WIDTH)
-    a, d, other = in_turned_tiles(A, edge), in_panels(D, edge), guarded(np.ones(4096, np.float32), edge)
-    G = guarded(np.full((GROUP, WIDTH), np.nan, np.float32), edge)
-    leaf_of(unit, "gradient")(a, strip_of(a), whole_groups(rows) // GROUP, d, G, other, other, other)
+    A, D = numbers(rows, 2 * GROUP), numbers(rows, WIDTH)
+    a, d = in_turned_tiles(A, edge), in_panels(D, edge)
+    G = guarded(np.full((2 * GROUP, WIDTH), np.nan, np.float32), edge)
+    leaf_of(unit, "gradient")(a, strip_of(a), 2 * GROUP, whole_groups(rows) // GROUP, d, G)
     size = 1 + abs(A).T.astype(float) @ abs(D)
     assert (abs(G - A.T.astype(float) @ D) / size).max() < 1e-6
 
@@ -218,7 +231,7 @@ def test_a_row_does_not_depend_on_the_rows_around_it(unit):
 COMPILED = """
 import re
 from cases import machine_code
-from fastnn_kernels.pair_moves import to_panels, to_tiles
+from fastnn_kernels.pair_moves import rows_to_pairs, weights_to_pairs
 from fastnn_kernels.pair_tiles import HEIGHT, IN_REGISTERS, IN_TILES, PANEL_VECTORS, UNROLL
 from fastnn_kernels.simd import BFLOAT16_UNITS
 
@@ -228,7 +241,7 @@ for leaf in IN_REGISTERS:
 for leaf in IN_TILES:
     code = machine_code(leaf)
     assert len(re.findall("tdpbf16ps", code)) == 4 <= len(re.findall("tileloadd", code)), leaf.name
-for leaf in to_panels, to_tiles:
+for leaf in rows_to_pairs, weights_to_pairs:
     assert "vcvtne2ps2bf16" in machine_code(leaf), leaf.name
 """
 FEATURES = (
