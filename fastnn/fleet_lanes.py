@@ -158,17 +158,20 @@ class LanesTrainer:
         addresses = orders.ctypes.data + (here * orders.strides[0] if orders.ndim == 2 else 0 * here)
         if spans.ndim == 3:
             spans = spans[here]
-        told = np.zeros((len(rates), 3, len(here)))
-        told[:] = rates[..., here] if rates.ndim == 3 else rates[..., None]
+        if rates.ndim == 2:
+            rates = np.repeat(rates[..., None], len(here), axis=2)
+        elif rates.shape[2] < len(here):  # lanes are left over
+            rates = rates.take(here, axis=2)
+        rates = as_kernels_want(rates, np.float64)
         span_row = 2 * spans.shape[1] if spans.ndim == 3 else 0
         work.put(
             run, x=data[0].ctypes.data, y=data[1].ctypes.data, x_firsts=firsts[0].ctypes.data,
             y_firsts=firsts[1].ctypes.data, weight_firsts=firsts[2].ctypes.data,
             weights=data[2].ctypes.data if data[2].size else 0, orders=addresses.ctypes.data - 8 * first,
             spans=spans.ctypes.data - 8 * first * span_row, span_row=span_row, told_row=len(here),
-            rates=told.ctypes.data - 8 * first, costs_told=costs.ctypes.data - 16 * first,
+            rates=rates.ctypes.data - 8 * first, costs_told=costs.ctypes.data - 16 * first,
         )  # fmt: skip
-        return *data, *firsts, orders, addresses, spans, told
+        return *data, *firsts, orders, addresses, spans, rates
 
     def _call(self, first: int, last: int, groups: range) -> None:
         """One compiled call: these groups through these steps."""

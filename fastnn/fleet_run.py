@@ -184,7 +184,7 @@ class FleetRun:
         report = partial(self._report, self._bar, share) if self._bar else None
         costs = self.trainer.train(*data, orders, spans, rates, report, block)
         sizes = (spans[..., 1] - spans[..., 0]).reshape(-1, count, most)
-        told = costs.sum(axis=2).T.reshape(len(members), count, most)
+        told = (costs[..., 0] + costs[..., 1]).T.reshape(len(members), count, most)
         told = (np.where(np.isfinite(told), told, 0.0) * sizes).sum(axis=2).T / self._counts[members]
         return np.asarray(told)
 
