@@ -232,7 +232,7 @@ def test_dropout_masks_are_those_of_a_network_alone(dtype, edge):
 def test_the_tiles_of_sixteen_registers(tmp_path):
     """This file again for AVX2, whose vectors are half as wide and whose tiles are lower."""
     environment = os.environ | {"NUMBA_CPU_NAME": "haswell", "NUMBA_CACHE_DIR": str(tmp_path)}
-    chosen = "test_products or test_updates or test_rows or test_costs"
+    chosen = "test_products or test_updates or test_rows or test_costs or test_vectors"
     command = [sys.executable, "-m", "pytest", "-q", "-k", chosen, "-p", "no:cacheprovider", __file__]
     result = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout[-3000:]
