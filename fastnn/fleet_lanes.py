@@ -26,10 +26,10 @@ State = tuple[Array, list[Array], Array, Array, Array]
 class LanesTrainer:
     """The state of a fleet's training: moments, steps done, and who goes on; `MembersTrainer` is another.
 
-    params (n_members, n_params): each row a member's flat vector as `Network`'s, read when `train` begins and
+    params (n_members, n_params): each row a member's flat vector as `Network`'s, read when a slice begins and
     written when it ends. Who is not `active` keeps what he has; who is `diverged` came to a cost that is not
     finite, and has the parameters of before that step, or to such parameters, and has those of before the
-    call. workers: the most threads that groups are shared out over.
+    slice. workers: the most threads that groups are shared out over.
     """
 
     def __init__(self, plan: FleetPlan, params: Array) -> None:
@@ -48,7 +48,7 @@ class LanesTrainer:
 
     @property
     def diverged(self) -> NDArray[np.bool_]:
-        """Who was stopped by a cost that is not finite (n_members,), a copy."""
+        """Who was stopped by a cost or parameters that are not finite (n_members,), a copy."""
         return self.work.diverged[: self.plan.n_members] != 0
 
     @property
@@ -99,9 +99,9 @@ class LanesTrainer:
         kept._slices = self._slices
         return kept
 
-    def next_slice(self) -> int:
-        """How many steps of all members the next compiled call would have at most."""
-        return max(LEAST_STEPS, self._slices.next())
+    def next_slice(self, share: float = 1.0) -> int:
+        """How many steps of all members, or a share of them, the next compiled call would have at most."""
+        return max(LEAST_STEPS, self._slices.next(1 / share))
 
     def train(
         self, X: Array, Y: Array, weights: Array, orders: Array, spans: Array, rates: Array,
@@ -119,30 +119,22 @@ class LanesTrainer:
         block: members that alone are trained, from a multiple of the plan's lanes on; orders, spans, rates
         and costs are theirs.
         """
-        work, lanes, n_steps = self.work, self.plan.lanes, spans.shape[-2]
+        lanes, n_steps, step = self.plan.lanes, spans.shape[-2], 0
         first, end, _ = (block or slice(None)).indices(self.plan.n_members)
         groups = range(first // lanes, -(-end // lanes))
+        share = len(groups) / self.plan.n_groups
         costs = np.full((n_steps, len(groups) * lanes, 2), np.nan)
         kept = self._show(X, Y, weights, orders, spans, rates, costs, groups)
-        work.load(self.params, work.params, groups)
-        try:
-            step = 0
-            while step < n_steps:
-                last = min(n_steps, step + self.next_slice())
-                started = time.perf_counter()
-                self._call(step, last, groups)
-                seconds = (time.perf_counter() - started) * self.plan.n_groups / len(groups)
-                self._slices.note(last - step, seconds)
-                if on_slice is not None:
-                    told = costs[step:last, : end - first].sum(axis=2)
-                    on_slice(last - step, float(np.nanmean(told)) if np.isfinite(told).any() else np.nan)
-                step = last
-        finally:
-            finite = np.repeat(True, self.plan.n_members)
-            finite[first:end] = work.finite(groups)[: end - first]
-            work.active[: len(finite)][~finite], work.diverged[: len(finite)][~finite] = 0, 1
-            work.store(work.params, self.params, groups, finite)
-            del kept
+        while step < n_steps:
+            last = min(n_steps, step + self.next_slice(share))
+            started = time.perf_counter()
+            self._call(step, last, groups)
+            self._slices.note(last - step, (time.perf_counter() - started) / share)
+            if on_slice is not None:
+                told = costs[step:last, : end - first].sum(axis=2)
+                on_slice(last - step, float(np.nanmean(told)) if np.isfinite(told).any() else np.nan)
+            step = last
+        del kept
         return costs[:, : end - first]
 
     def _show(
@@ -154,6 +146,7 @@ class LanesTrainer:
         The loop counts members from the fleet's first one, so that tables of some begin before their memory.
         """
         work, plan, run = self.work, self.plan, self.work.run[0]
+        work.show(self.params)
         data = [as_kernels_want(x, plan.dtype) for x in (X, Y, weights)]
         orders, spans = as_kernels_want(orders, np.int64), as_kernels_want(spans, np.int64)
         padding, first = work.padding(), groups.start * plan.lanes
@@ -165,17 +158,20 @@ class LanesTrainer:
         addresses = orders.ctypes.data + (here * orders.strides[0] if orders.ndim == 2 else 0 * here)
         if spans.ndim == 3:
             spans = spans[here]
-        told = np.zeros((len(rates), 3, len(here)))
-        told[:] = rates[..., here] if rates.ndim == 3 else rates[..., None]
+        if rates.ndim == 2:
+            rates = np.repeat(rates[..., None], len(here), axis=2)
+        elif rates.shape[2] < len(here):  # lanes are left over
+            rates = rates.take(here, axis=2)
+        rates = as_kernels_want(rates, np.float64)
         span_row = 2 * spans.shape[1] if spans.ndim == 3 else 0
         work.put(
             run, x=data[0].ctypes.data, y=data[1].ctypes.data, x_firsts=firsts[0].ctypes.data,
             y_firsts=firsts[1].ctypes.data, weight_firsts=firsts[2].ctypes.data,
             weights=data[2].ctypes.data if data[2].size else 0, orders=addresses.ctypes.data - 8 * first,
             spans=spans.ctypes.data - 8 * first * span_row, span_row=span_row, told_row=len(here),
-            rates=told.ctypes.data - 8 * first, costs_told=costs.ctypes.data - 16 * first,
+            rates=rates.ctypes.data - 8 * first, costs_told=costs.ctypes.data - 16 * first,
         )  # fmt: skip
-        return *data, *firsts, orders, addresses, spans, told
+        return *data, *firsts, orders, addresses, spans, rates
 
     def _call(self, first: int, last: int, groups: range) -> None:
         """One compiled call: these groups through these steps."""

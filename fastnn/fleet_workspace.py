@@ -33,7 +33,11 @@ COSTS_IN_LANES = {
 
 
 class FleetWorkspace(Memory):
-    """Parameters and moments by group (n_groups, n_params, L), tables by member, an arena for each worker."""
+    """Moments by group (n_groups, n_params, L), tables by member, an arena for each worker.
+
+    An arena has the parameters of the group that its worker has taken. The others' stand in the members'
+    vectors alone, the rows of the array that `show` is given.
+    """
 
     loop = epoch_fleet.train_fleet
 
@@ -42,8 +46,9 @@ class FleetWorkspace(Memory):
         self.plan, self.workers = plan, workers
         self.padded, self._arena_bytes = plan.n_groups * plan.lanes, 0
         shape = plan.n_groups, plan.n_params, plan.lanes
-        self.params = self.zeros(self.padded * plan.n_params).reshape(shape)
-        self.moments = [self.zeros(self.params.size).reshape(shape) for _ in range(plan.n_moments)]
+        size = self.padded * plan.n_params
+        self.moments = [self.zeros(size).reshape(shape) for _ in range(plan.n_moments)]
+        self.vectors = self.zeros(self.padded, np.int64)
         self.taken = np.zeros(1, np.int64)
         self.run = np.zeros(1, records.FLEET)
         self.layers = np.zeros(len(plan.layers), records.FLEET_LAYER)
@@ -87,9 +92,10 @@ class FleetWorkspace(Memory):
         self.put(
             self.run[0],
             n_layers=len(plan.layers), n_groups=plan.n_groups, lanes=plan.lanes, itemsize=self.itemsize,
-            padded=self.padded, n_parameters=plan.n_params, n_targets=plan.n_targets, chunk=plan.chunk,
+            padded=self.padded, n_members=plan.n_members, n_parameters=plan.n_params,
+            n_targets=plan.n_targets, chunk=plan.chunk,
             taken=self.taken.ctypes.data, layers=self.layers.ctypes.data,
-            params=self.params.ctypes.data, mean=moments[0], square=moments[1],
+            vectors=self.vectors.ctypes.data, mean=moments[0], square=moments[1],
             group_bytes=plan.n_params * plan.lanes * self.itemsize,
             betas=betas.ctypes.data, keeps=keeps.ctypes.data,
             l2=self.table(plan.l2, np.float64).ctypes.data, clip=self.table(clip, np.float64).ctypes.data,
@@ -99,7 +105,8 @@ class FleetWorkspace(Memory):
             whole_rows=classes or quantiles,
             costs_of_row=1 if classes else plan.sizes[-1], smoothing=settings.label_smoothing,
             threshold=settings.huber_threshold, ceiling=settings.ceiling,
-            gather=fleet_moves.gather_lanes, to_lines=line_moves.rows_to_lines if by_rows else None,
+            gather=fleet_moves.gather_lanes, store=fleet_moves.store_lanes,
+            to_lines=line_moves.rows_to_lines if by_rows else None,
             weigh=fleet_moves.weights_of_lanes, told=fleet_moves.told_in_lanes,
             cost=COSTS_IN_LANES.get(plan.cost, cost.rows),
             clip_cost=cost.clip if settings.ceiling < np.inf else None,
@@ -152,7 +159,7 @@ class FleetWorkspace(Memory):
             row_weights=self._room(batch * lanes),
             settings=self._room(fleet_updates.N_SETTINGS * lanes), targets=self._room(rows * plan.n_targets),
             costs=self._room(rows * per_row), zeros=self._room(lanes), ones=ones,
-            grads=self._room(plan.n_params * lanes),
+            params=self._room(plan.n_params * lanes), grads=self._room(plan.n_params * lanes),
         )  # fmt: skip
         # Off multiples of 4 KiB, and a cache line between the arenas.
         self._arena_bytes += CACHE_LINE
@@ -160,24 +167,22 @@ class FleetWorkspace(Memory):
         arena[:, ones // self.itemsize :][:, :lanes] = 1
         self.put(self.run[0], arena=arena.ctypes.data, arena_bytes=self._arena_bytes)
 
-    # Between the members' vectors (n_members, n_params) and the lanes.
+    def show(self, params: Array) -> None:
+        """The members' vectors are the rows of these parameters (n_members, n_params)."""
+        self.vectors[:] = params.ctypes.data + self.padding() * params.strides[0]
 
-    def load(self, vectors: Array, to: Array, groups: range | None = None) -> None:
-        for group in groups or range(self.plan.n_groups):
-            to[group] = vectors[self.padding()[self._lanes_of(group)]].T
+    # Between the members' running means (n_members, n_params) and the lanes.
 
-    def store(
-        self, source: Array, vectors: Array, groups: range | None = None, chosen: Array | None = None
-    ) -> None:
-        """chosen (n_members,): whose vectors are written; None for all."""
-        for group in groups or range(self.plan.n_groups):
-            lanes = self._lanes_of(group)
-            some, own = vectors[lanes], slice(None) if chosen is None else chosen[lanes]
-            some[own] = source[group].T[: len(some)][own]
+    def load(self, vectors: Array, to: Array) -> None:
+        for group, lanes in enumerate(self._groups()):
+            to[group] = vectors[self.padding()[lanes]].T
 
-    def finite(self, groups: range) -> NDArray[np.bool_]:
-        """Whether the parameters in each lane of these groups are finite."""
-        return np.concatenate([np.isfinite(self.params[group]).all(axis=0) for group in groups])
+    def store(self, source: Array, vectors: Array) -> None:
+        for group, lanes in enumerate(self._groups()):
+            some = vectors[lanes]
+            some[:] = source[group].T[: len(some)]
 
-    def _lanes_of(self, group: int) -> slice:
-        return slice(group * self.plan.lanes, (group + 1) * self.plan.lanes)
+    def _groups(self) -> list[slice]:
+        """The members of each."""
+        lanes = self.plan.lanes
+        return [slice(first, first + lanes) for first in range(0, self.padded, lanes)]

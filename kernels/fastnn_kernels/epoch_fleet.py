@@ -1,8 +1,9 @@
 """The training loop with networks in lanes: many small networks of one shape, a group of L in each vector.
 
-A worker takes a group, carries it through all steps of a slice, and takes the next: nobody waits for anybody,
-and no lane knows of the others. Rows, weights of rows, rates and seeds are each lane's own; a lane that has
-come to its end, or has no rows in a step, is computed with the others and keeps what it has.
+A worker takes a group, brings its parameters into lanes, carries it through all steps of a slice, puts them
+back, and takes the next: nobody waits for anybody, and no lane knows of the others. Rows, weights of rows,
+rates and seeds are each lane's own; a lane that has come to its end, or has no rows in a step, is computed
+with the others and keeps what it has.
 """
 
 import math
@@ -16,9 +17,10 @@ from fastnn_kernels.phases import activation_backward, activation_forward, copy_
 from fastnn_kernels.pointers import atomic_add, integers, reals
 from fastnn_kernels.records import SAVE_A, SAVE_Z, fleet_layer_of, fleet_of
 
-product, gather, weigh, told, norm = map(
-    leaves.caller, ("fleet_product", "fleet_gather", "fleet_weights", "fleet_told", "fleet_norm")
+product, gather, store, weigh = map(
+    leaves.caller, ("fleet_product", "fleet_gather", "fleet_store", "fleet_weights")
 )
+told, norm = map(leaves.caller, ("fleet_told", "fleet_norm"))
 collect, update, dropout, rows_to_lines = map(
     leaves.caller, ("fleet_settings", "fleet_update", "fleet_dropout", "rows_to_lines")
 )
@@ -193,7 +195,7 @@ def lane_factors(run, first, step, here):
         squares[lane], clips[lane] = 0.0, 1.0
         penalties[lane] = l2[lane] / totals[lane] if run.l2_by_batch != 0 else l2[lane]
     if run.penalised != 0:
-        params = run.params + first // lanes * run.group_bytes
+        params = here + run.params
         for index in range(run.n_layers):
             layer = fleet_layer_of(run.layers, index)
             norm(run.norm, params + layer.weights, layer.n_in * layer.n_out, here + run.squares)
@@ -221,7 +223,7 @@ def update_group(run, first, step, here):
             at = layer.weights if plain == 0 else layer.biases
             update(
                 run.update, here + run.settings, plain != 0, here + run.grads + at, run.mean + group + at,
-                run.square + group + at, run.params + group + at,
+                run.square + group + at, here + run.params + at,
                 layer.n_out * (layer.n_in if plain == 0 else 1),
             )  # fmt: skip
     steps, going = integers(run.steps + 8 * first), reals(here + run.going)
@@ -247,7 +249,7 @@ def train_step(run, first, step, here):
     for lane in range(run.lanes):
         totals[lane] = totals[lane] if totals[lane] > 0 else 1.0
         inverse[lane], sums[lane] = 1.0 / totals[lane], 0.0
-    params = run.params + first // run.lanes * run.group_bytes
+    params = here + run.params
     for start in range(0, rows, run.chunk):
         some = min(run.chunk, rows - start)
         gather_rows(run, start, some, here)
@@ -259,6 +261,17 @@ def train_step(run, first, step, here):
     update_group(run, first, step, here)
 
 
+@glue()
+def train_group(run, first, here):
+    """All steps of a group."""
+    vectors, params = run.vectors + 8 * first, here + run.params
+    gather(run.gather, vectors, 1, run.n_parameters, params)
+    for step in range(run.first_step, run.last_step):
+        train_step(run, first, step, here)
+    members, active, diverged = run.n_members - first, run.active + 8 * first, run.diverged + 8 * first
+    store(run.store, vectors, members, run.n_parameters, active, diverged, params)
+
+
 @leaves.leaf("train", seconds=0.6)
 def train_fleet(T):
     """This worker's part of the slice that the record at `address` describes, a group at a time."""
@@ -268,8 +281,7 @@ def train_fleet(T):
         taken, here = integers(run.taken), run.arena + worker * run.arena_bytes
         group = atomic_add(taken, 0, 1)
         while group < run.n_groups:
-            for step in range(run.first_step, run.last_step):
-                train_step(run, group * run.lanes, step, here)
+            train_group(run, group * run.lanes, here)
             group = atomic_add(taken, 0, 1)
         restore(mode)
         return 0

@@ -70,6 +70,47 @@ def gather_lanes(T):
 
 
 @emitted
+def _store(v, table, count, n, active, diverged, lines):
+    builder, lanes = v.builder, range(v.lanes)
+
+    def sum_of_zeros(j, held):
+        return [builder.fadd(held[0], builder.fmul(v.load(v.pointer(lines, (j, v.lanes))), v.zero))]
+
+    (sums,) = loop_of(builder, _I64(0), n, _I64(1), [v.zero], sum_of_zeros)  # NaN of what is not finite
+    finite = builder.fcmp_ordered("==", sums, v.zero)
+    wanted = builder.and_(finite, v.first(count))
+    chosen = [builder.extract_element(wanted, _I64(k)) for k in lanes]
+    targets = [row_pointer(v, table, _I64(k)) for k in lanes]
+
+    def element(j, held):
+        line = v.pointer(lines, (j, v.lanes))
+        for k in lanes:
+            place = v.pointer(targets[k], j)
+            builder.store(
+                builder.select(chosen[k], builder.load(v.pointer(line, k)), builder.load(place)), place
+            )
+        return held
+
+    loop_of(builder, _I64(0), n, _I64(1), [], element)
+    for k in lanes:
+        for numbers, stopped in (active, 0), (diverged, 1):
+            place, goes_on = builder.gep(numbers, [_I64(k)]), builder.extract_element(finite, _I64(k))
+            builder.store(builder.select(goes_on, builder.load(place), _I64(stopped)), place)
+
+
+@leaf("fleet_store", EXACT)
+def store_lanes(T):
+    def store_lanes(table, count, n, active, diverged, lines):
+        """The vectors (n,) at the first `count` addresses of table (L,) = lines (n, L).
+
+        Of a lane that is not finite nothing is stored; it is active no more, but diverged.
+        """
+        _store(table, count, n, active, diverged, lines)
+
+    return store_lanes
+
+
+@emitted
 def _weights(v, counts, rows, totals, to):
     builder = v.builder
     most = ir.VectorType(_I64, v.lanes)

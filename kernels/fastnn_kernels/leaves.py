@@ -104,6 +104,8 @@ FAMILIES = {
     "fleet_product": "piipiipiiiiipi",
     # addresses, rows, n, to
     "fleet_gather": "Iiip",
+    # addresses, members, n, active, diverged, source
+    "fleet_store": "IiiIIp",
     # addresses, weighted, each lane's count, rows, to, totals
     "fleet_weights": "IbIipD",
     # costs, dZ, weights, each lane's reciprocal of their total, rows, costs of a row, n, sums

@@ -62,17 +62,18 @@ STAGE = _fields(
 # Groups of a stage that are alike: `rows` rows of V each, from row `first` on, of `inner` rows of W; their
 # codes begin at this element, and learn at `pace` times the rate.
 PART = _fields(i8="first groups rows inner codes", f8="pace")
-# Networks in lanes. What belongs to a member stands at its number in tables of `padded` entries, its
-# parameters in its group's vectors of `group_bytes`; what belongs to a worker at a byte of its arena.
-# Rates and costs told have `told_row` entries a step.
+# Networks in lanes. What belongs to a member stands at its number in tables of `padded` entries, its running
+# means in its group's vectors of `group_bytes`, its parameters at the address in the table `vectors`; what
+# belongs to a worker at a byte of its arena, the parameters of the group that it has taken among it. Rates
+# and costs told have `told_row` entries a step.
 FLEET = _fields(
     i8="""n_layers n_groups lanes itemsize padded n_parameters n_targets chunk arena arena_bytes taken layers
     x y weights x_firsts y_firsts weight_firsts orders spans span_row rates costs_told first_step last_step
-    told_row params mean square group_bytes betas l2 clip active keeps seeds steps diverged
+    told_row n_members vectors mean square group_bytes betas l2 clip active keeps seeds steps diverged
     clipped penalised l2_by_batch whole_rows costs_of_row by_rows
     x_at y_at weights_at firsts counts row_weights totals inverse sums squares clips penalties going settings
-    targets costs zeros ones grads
-    gather to_lines weigh cost clip_cost told norm collect update dropout copy_rows product""",
+    targets costs zeros ones params grads
+    gather store to_lines weigh cost clip_cost told norm collect update dropout copy_rows product""",
     f8="smoothing threshold ceiling",
 )
 # A layer; bytes of a worker's arena, and of a group's vectors.

@@ -213,6 +213,25 @@ def test_one_that_diverges_stops_alone(dtype):
     assert not np.isfinite(costs[trainer.steps_done[2] :, 2, 0]).any() and np.isfinite(costs[:, 0]).all()
 
 
+@both
+def test_parameters_that_are_not_finite_are_not_stored(dtype):
+    """Of a last step whose cost was finite, but not what it came to."""
+    X, Y = data("squared_error", 48, 3, 1, dtype)
+    nets = networks(5, [3, 5, 1], dtype=dtype)
+    rates = np.repeat(SGD(0.01).corrected(np.arange(1), 3)[..., None], 5, axis=2)
+    rates[0, 0, 2] = np.inf
+    own, results = orders(range(5), [np.arange(48)] * 5, 1), []
+    for kind in (LanesTrainer, MembersTrainer):
+        some = trainer_of(nets, SGD(), 16, 1)
+        trainer = kind(some.plan, some.params.copy())
+        costs = trainer.train(X, Y, np.empty(0, dtype), own, spans(48, 16, 1)[:1], rates)
+        assert np.isfinite(costs).all() and trainer.steps_done.tolist() == [1] * 5
+        assert trainer.diverged.tolist() == [k == 2 for k in range(5)] == (~trainer.active).tolist()
+        np.testing.assert_array_equal(trainer.params[2], nets[2].params)
+        results.append(trainer.params)
+    close(*results)
+
+
 def test_clipped_costs_and_l2_by_batch_are_the_estimators():
     from fastnn.plan import Plan, Settings
     from fastnn.trainer import Trainer

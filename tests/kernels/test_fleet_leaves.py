@@ -84,6 +84,25 @@ def test_rows_and_weights(dtype, edge):
 
 @both
 @edges
+def test_vectors_are_stored_but_those_that_are_not_finite(dtype, edge):
+    L = lanes(dtype)
+    for n, count in itertools.product((1, 2, 7), (1, L - 1, L, 3 * L)):
+        lines, before = normal(dtype, (n, L), "lines"), normal(dtype, (L, n), "before")
+        lines[-1, L // 2], lines[0, -1] = np.nan, -np.inf
+        # Lanes past the last member have his address.
+        rows, members = guarded(before[: min(count, L)], edge), np.minimum(np.arange(L), count - 1)
+        active, diverged = guarded(np.arange(L) % 2, edge), guarded(np.zeros(L, np.int64), edge)
+        table = guarded(addresses(rows)[members], edge)
+        call("store_lanes", dtype)(table, count, n, active, diverged, guarded(lines, edge))
+        stopped = np.isin(np.arange(L), (L // 2, L - 1))
+        expected = np.where(stopped[:, None], before, lines.T)[: len(rows)]
+        np.testing.assert_array_equal(rows, expected)
+        np.testing.assert_array_equal(active, np.where(stopped, 0, np.arange(L) % 2))
+        np.testing.assert_array_equal(diverged, stopped)
+
+
+@both
+@edges
 def test_costs_are_weighted_and_told(dtype, edge):
     L = lanes(dtype)
     for rows, n, one in itertools.product((1, 5), (1, 3), (True, False)):
@@ -213,7 +232,7 @@ def test_dropout_masks_are_those_of_a_network_alone(dtype, edge):
 def test_the_tiles_of_sixteen_registers(tmp_path):
     """This file again for AVX2, whose vectors are half as wide and whose tiles are lower."""
     environment = os.environ | {"NUMBA_CPU_NAME": "haswell", "NUMBA_CACHE_DIR": str(tmp_path)}
-    chosen = "test_products or test_updates or test_rows or test_costs"
+    chosen = "test_products or test_updates or test_rows or test_costs or test_vectors"
     command = [sys.executable, "-m", "pytest", "-q", "-k", chosen, "-p", "no:cacheprovider", __file__]
     result = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout[-3000:]
