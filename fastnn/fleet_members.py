@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from fastnn.checks import Array
 from fastnn.fleet_plan import FleetPlan
-from fastnn.optimizers import Rule
 from fastnn.plan import Plan
 from fastnn.threads import end_if_given_up, threads_for, trainings_in
 from fastnn.trainer import DivergenceError, Trainer
@@ -23,8 +22,8 @@ TURN = 1 / 8  # of the time of a slice
 class MembersTrainer:
     """As `LanesTrainer`, but each member is trained by itself: see there.
 
-    In each thread members of equal plans take turns in one trainer, as if each went on in a trainer of its
-    own. Fewer members than threads come one after another, and each has all threads.
+    In each thread members that drop units alike take turns in one trainer, as if each went on in a trainer of
+    its own. Fewer members than threads come one after another, and each has all threads.
     """
 
     def __init__(self, plan: FleetPlan, params: Array) -> None:
@@ -34,34 +33,34 @@ class MembersTrainer:
         self._active = np.ones(plan.n_members, bool)
         self._diverged = np.zeros(plan.n_members, bool)
         self._steps = np.zeros(plan.n_members, np.int64)
-        self._plans = self._own_plans()
-        self._first: dict[Plan, Trainer] = {}  # the trainers of this thread; each other one has its own
+        self._plans, self._which = self._shared_plans()
+        self._first: dict[int, Trainer] = {}  # the trainers of this thread; each other one has its own
         self._free = [self._first, *({} for _ in range(self.workers - 1))]
-        for k in range(plan.n_members):
+        for k in np.unique(self._which, return_index=True)[1]:
             self._trainer(k, self._first)  # compiles what is needed, in this thread
         here = self._trainer(0, self._first).moments_here
         self._moments = np.zeros((plan.n_members, len(here), here[0].size if here else 0), plan.dtype)
 
-    def _own_plans(self) -> list[Plan]:
-        """Each member's; the same object where they are equal."""
-        plan, known = self.plan, dict[Plan, Plan]()
+    def _shared_plans(self) -> tuple[list[Plan], list[int]]:
+        """The plans that are needed, and which of them is each member's."""
+        plan = self.plan
         if self.workers > 1:
             plan = replace(plan, settings=replace(plan.settings, threads=1))
-        rules = [Rule(name=plan.settings.optimizer.kernel, decay_rates=tuple(b)) for b in plan.betas.tolist()]
-        plans = [plan.alone(k, rule) for k, rule in enumerate(rules)]
-        return [known.setdefault(own, own) for own in plans]
+        _, firsts, which = np.unique(plan.keeps, axis=0, return_index=True, return_inverse=True)
+        return [plan.alone(k) for k in firsts], which.ravel().tolist()
 
-    def _trainer(self, k: int, trainers: dict[Plan, Trainer]) -> Trainer:
+    def _trainer(self, k: int, trainers: dict[int, Trainer]) -> Trainer:
         """Of these trainers the one for this member."""
-        plan = self._plans[k]
-        if plan not in trainers:
-            trainers[plan] = Trainer(plan, self.params[k])
-        return trainers[plan]
+        which = self._which[k]
+        if which not in trainers:
+            trainers[which] = Trainer(self._plans[which], self.params[k])
+        return trainers[which]
 
-    def _seated(self, k: int, trainers: dict[Plan, Trainer]) -> Trainer:
+    def _seated(self, k: int, trainers: dict[int, Trainer]) -> Trainer:
         """The trainer that this member is in now; `_risen` must follow."""
-        trainer = self._trainer(k, trainers)
+        trainer, plan = self._trainer(k, trainers), self.plan
         trainer.params, trainer.steps_done = self.params[k], int(self._steps[k])
+        trainer.tune(plan.l2[k], plan.betas[k], plan.seeds[k])
         for here, own in zip(trainer.moments_here, self._moments[k], strict=True):
             here[:] = own
         return trainer

@@ -134,6 +134,10 @@ class Trainer:
             for plan in list(_spare)[:-MOST_SPARE]:
                 _spare.pop(plan, None)  # another thread may have taken it
 
+    def tune(self, l2: float, betas: Array, seed: int) -> None:
+        """From now on with these in the place of the plan's; a penalty only where the plan has one."""
+        self._engine.work.tune(l2, betas, seed)
+
     @property
     def moments_here(self) -> list[Array]:
         """The optimizer's running means as they stand here, which may be changed."""
