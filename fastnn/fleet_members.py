@@ -88,7 +88,7 @@ class MembersTrainer:
 
     @property
     def moments(self) -> Array:
-        return np.stack([self._seated(k, self._first).moments for k in range(self.plan.n_members)])
+        return np.stack([self._trainer(k, self._first).in_order(own) for k, own in enumerate(self._moments)])
 
     def go_on(self, moments: Array, steps_done: Array) -> None:
         for k, (own, steps) in enumerate(zip(moments, steps_done, strict=True)):
@@ -121,11 +121,13 @@ class MembersTrainer:
     ) -> NDArray[np.float64]:  # fmt: skip
         first, end, _ = (block or slice(None)).indices(self.plan.n_members)
         costs = np.full((spans.shape[-2], end - first, 2), np.nan)
+        steps = spans[..., 1] > spans[..., 0]  # an empty one is none
+        everywhere = steps.all()
 
-        def turn(place: int) -> float:
-            """The steps of the member at this place of the block; their mean cost."""
+        def turn(place: int) -> int:
+            """The steps of the member at this place of the block."""
             k, own = int(first + place), spans[place] if spans.ndim == 3 else spans
-            taken = np.flatnonzero(own[:, 1] > own[:, 0])
+            taken = slice(None) if everywhere else steps[place] if spans.ndim == 3 else steps
             x, y, w = (a[k] if a.ndim > n else a for a, n in zip((X, Y, weights), (2, 2, 1), strict=True))
             order = orders[place] if orders.ndim == 2 else orders
             rate = np.ascontiguousarray((rates[..., place] if rates.ndim == 3 else rates)[taken])
@@ -140,13 +142,13 @@ class MembersTrainer:
                 self._free.append(trainers)
                 if not np.isfinite(self.params[k]).all():
                     self.params[k], self._active[k], self._diverged[k] = before, False, True
-            return mean_of(costs[taken, place])
+            return place
 
         chosen = np.flatnonzero(self._active[first:end]).tolist()
         with trainings_in(self.workers) if self.workers > 1 else nullcontext() as pool:
-            for cost in pool.map(turn, chosen) if pool else map(turn, chosen):
+            for place in pool.map(turn, chosen) if pool else map(turn, chosen):
                 if on_slice is not None:
-                    on_slice(0, cost)
+                    on_slice(0, mean_of(costs[:, place]))
         if on_slice is not None:
             on_slice(len(costs), mean_of(costs))
         return costs

@@ -71,8 +71,9 @@ class Program(Memory):
         self._packed = packed & ~(sparse & (known["layer"] == 0))
         index, one = known["layer"], layers["n_out"][known["layer"]] == 1
         biases = np.where(self._packed, layout.places["biases"][index], layers["biases"][index])
-        self._weights = np.where(self._packed, known["offset"], known["source"]) * self.itemsize
-        self._biases = (np.where(one, 0, known["column"]) + biases) * self.itemsize
+        self._offsets = np.where(self._packed, known["offset"], known["source"]) * self.itemsize
+        self._bias_offsets = (np.where(one, 0, known["column"]) + biases) * self.itemsize
+        self._weights, self._biases = self.panels["weights"], self.panels["biases"]  # views
         rows, tiles = self.room(chunk, np.int64), PANELS_OF_BFLOAT16 if bfloat16 else PANELS
         for panel, about, in_panels, single in zip(self.panels, known, self._packed, one, strict=True):
             width, vectors = int(about["width"]), layout.vectors(about)
@@ -112,9 +113,11 @@ class Program(Memory):
     def place(self, params: Array, panels: Array | None) -> None:
         """Where the parameters stand: the user's vector, and the packed one."""
         if self._params is not params or panels is not None:
-            packed = 0 if panels is None else panels.ctypes.data
-            start = np.where(self._packed, packed, params.ctypes.data)
-            self.panels["weights"], self.panels["biases"] = self._weights + start, self._biases + start
+            start: Any = address(params)
+            if panels is not None:
+                start = np.where(self._packed, address(panels), start)
+            np.add(self._offsets, start, out=self._weights)
+            np.add(self._bias_offsets, start, out=self._biases)
             self._params = params
 
     def dense(self, rows: Array, out: Array) -> None:
