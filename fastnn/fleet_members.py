@@ -88,13 +88,15 @@ class MembersTrainer:
 
     @property
     def moments(self) -> Array:
-        return np.stack([self._trainer(k, self._first).in_order(own) for k, own in enumerate(self._moments)])
+        result = np.empty((*self._moments.shape[:2], self.plan.n_params), self.plan.dtype)
+        for k, (own, moments) in enumerate(zip(self._moments, result, strict=True)):
+            self._trainer(k, self._first).store(own, moments)
+        return result
 
     def go_on(self, moments: Array, steps_done: Array) -> None:
-        for k, (own, steps) in enumerate(zip(moments, steps_done, strict=True)):
-            trainer = self._seated(k, self._first)
-            trainer.go_on(own, int(steps))
-            self._risen(k, trainer)
+        for k, (given, own) in enumerate(zip(moments, self._moments, strict=True)):
+            self._trainer(k, self._first).load(given, own)
+        self._steps[:] = steps_done
 
     def snapshot(self) -> Any:
         return [x.copy() for x in (self.params, self._moments, self._steps, self._active, self._diverged)]

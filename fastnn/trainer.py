@@ -143,20 +143,23 @@ class Trainer:
     @property
     def moments(self) -> Array:
         """A copy of the optimizer's running means (n_moments, n_params), in the order of the parameters."""
-        return self.in_order(self.moments_here)
-
-    def in_order(self, moments: Sequence[Array] | Array) -> Array:
-        """A copy of running means that stood here, in the order of the parameters."""
-        result = np.empty((len(moments), self.params.size), self.params.dtype)
-        for moment, copy in zip(moments, result, strict=True):
-            self._engine.work.store(moment, copy)
+        result = np.empty((len(self.moments_here), self.params.size), self.params.dtype)
+        self.store(self.moments_here, result)
         return result
+
+    def store(self, here: Sequence[Array] | Array, moments: Array) -> None:
+        """Write `moments`, in the order of the parameters, of such as stand here."""
+        for source, vector in zip(here, moments, strict=True):
+            self._engine.work.store(source, vector)
+
+    def load(self, moments: Array, here: Sequence[Array] | Array) -> None:
+        """Write `here`, as they stand here, of `moments` in the order of the parameters."""
+        for vector, target in zip(moments, here, strict=True):
+            self._engine.work.load(as_kernels_want(vector, self.params.dtype), target)
 
     def go_on(self, moments: Array, steps_done: int) -> None:
         """Continue from these running means, after so many steps."""
-        work = self._engine.work
-        for moment, given in zip(work.moments, moments, strict=True):
-            work.load(as_kernels_want(given, self.params.dtype), moment)
+        self.load(moments, self.moments_here)
         self.steps_done = steps_done
 
     def snapshot(self) -> tuple[Array, list[Array], int]:
