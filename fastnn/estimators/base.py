@@ -90,7 +90,7 @@ class MLPBase(CallbackSupportMixin, StochasticFit):
         kept: Trainer | None = None
         max_epochs = 1 if incremental and self.solver in STOCHASTIC else self.max_iter
         try:
-            with EpochHooks(self, X, y, sample_weight, max_epochs) as hooks:
+            with EpochHooks(self, (X, y, sample_weight), max_epochs) as hooks:
                 if self.solver == "lbfgs":
                     gradient = Gradient(self._plan(rows, Rule(), len(rows)), self._flat.vector)
                     fit_lbfgs(self, gradient, self._flat.vector, rows, hooks, self._n_terms())
@@ -128,7 +128,7 @@ class MLPBase(CallbackSupportMixin, StochasticFit):
         another estimator with the same `loss`, `quantile` and `class_weight` made of these data.
         """
         checked, _ = self._prepare(X, y, sample_weight, (None, None, None), False, checked)
-        hooks = EpochHooks(self, checked.X, checked.y, sample_weight, self.max_iter)
+        hooks = EpochHooks(self, (checked.X, checked.y, sample_weight), self.max_iter)
         rows = replace(checked.rows, chosen=chosen)
         return self._run(rows, checked.y, None, hooks, self.max_iter, incremental=False), checked
 

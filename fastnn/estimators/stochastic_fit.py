@@ -152,11 +152,10 @@ class StochasticFit(FittedNetwork, Hyperparameters):
         twin._link(self._flat.copy())
         twin._start_record()
         twin._optimizer = solver = new_solver(twin)
-        plan = run.plan.twin(float(twin.alpha), solver.optimizer)
         judge = None if run.evaluation is None else twin._judge(run.evaluation.rows, run.evaluation.labels)
         return Stochastic(
-            twin, plan, twin._flat.vector, solver, 0, run.shuffles, run.rows, judge,
-            EpochHooks(twin, *run.hooks.data, twin.max_iter), twin._n_terms(), twin.max_iter,
+            twin, run.plan, twin._flat.vector, solver, 0, run.shuffles, run.rows, judge,
+            EpochHooks(twin, run.hooks.data, twin.max_iter), twin._n_terms(), twin.max_iter,
         )  # fmt: skip
 
     def end_fit(self, run: Stochastic) -> None:

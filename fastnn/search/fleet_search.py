@@ -193,6 +193,8 @@ class _Going:
     def evaluate(self, X: Any, y: Any, kept: list[int], epochs: int, last: bool) -> list[dict[str, Any]]:
         """The results of these candidates, fold after fold of each."""
         search, n_splits = self._search, len(self._task.splits)
+        for dropped in self._members.keys() - set(kept):
+            del self._members[dropped]
         if search.verbose > 0:
             print(
                 f"Fitting {n_splits} folds for each of {len(kept)} candidates, totalling "
