@@ -38,8 +38,9 @@ class MembersTrainer:
         self._free = [self._first, *({} for _ in range(self.workers - 1))]
         for k in np.unique(self._which, return_index=True)[1]:
             self._trainer(k, self._first)  # compiles what is needed, in this thread
-        here = self._trainer(0, self._first).moments_here
-        self._moments = np.zeros((plan.n_members, len(here), here[0].size if here else 0), plan.dtype)
+        # With dropout parameters may stand in another layout, which pads them.
+        longest = max(max((m.size for m in t.moments_here), default=0) for t in self._first.values())
+        self._moments = np.zeros((plan.n_members, plan.n_moments, longest), plan.dtype)
 
     def _shared_plans(self) -> tuple[list[Plan], list[int]]:
         """The plans that are needed, and which of them is each member's."""
@@ -62,14 +63,14 @@ class MembersTrainer:
         trainer.params, trainer.steps_done = self.params[k], int(self._steps[k])
         trainer.tune(plan.l2[k], plan.betas[k], plan.seeds[k])
         for here, own in zip(trainer.moments_here, self._moments[k], strict=True):
-            here[:] = own
+            here[:] = own[: here.size]
         return trainer
 
     def _risen(self, k: int, trainer: Trainer) -> None:
         """Keep what this member's trainer has come to."""
         self._steps[k] = trainer.steps_done
         for here, own in zip(trainer.moments_here, self._moments[k], strict=True):
-            own[:] = here
+            own[: here.size] = here
 
     @property
     def active(self) -> NDArray[np.bool_]:
@@ -89,13 +90,13 @@ class MembersTrainer:
     @property
     def moments(self) -> Array:
         result = np.empty((*self._moments.shape[:2], self.plan.n_params), self.plan.dtype)
-        for k, (own, moments) in enumerate(zip(self._moments, result, strict=True)):
-            self._trainer(k, self._first).store(own, moments)
+        for k, moments in enumerate(result):
+            self._trainer(k, self._first).store(self._moments[k], moments)
         return result
 
     def go_on(self, moments: Array, steps_done: Array) -> None:
-        for k, (given, own) in enumerate(zip(moments, self._moments, strict=True)):
-            self._trainer(k, self._first).load(given, own)
+        for k, given in enumerate(moments):
+            self._trainer(k, self._first).load(given, self._moments[k])
         self._steps[:] = steps_done
 
     def snapshot(self) -> Any:

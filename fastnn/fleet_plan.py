@@ -146,7 +146,7 @@ class FleetPlan:
         return replace(self, **own)
 
     def alone(self, member: int) -> Plan:
-        """The plan of one member on the engine of a single network, with a penalty where any member has one."""
+        """The plan of one member, on the engine of a single network; a penalty where any member has one."""
         layers = self.layers.copy()
         layers["keep"] = self.keeps[member]
         rule = Rule(name=self.settings.optimizer.kernel, decay_rates=tuple(self.betas[member].tolist()))

@@ -148,14 +148,16 @@ class Trainer:
         return result
 
     def store(self, here: Sequence[Array] | Array, moments: Array) -> None:
-        """Write `moments`, in the order of the parameters, of such as stand here."""
+        """Write `moments`, in the order of the parameters, of such as stand here, or begin longer vectors."""
+        work = self._engine.work
         for source, vector in zip(here, moments, strict=True):
-            self._engine.work.store(source, vector)
+            work.store(source[: work.fit.size], vector)
 
     def load(self, moments: Array, here: Sequence[Array] | Array) -> None:
-        """Write `here`, as they stand here, of `moments` in the order of the parameters."""
+        """The way back: write `here` of `moments`."""
+        work = self._engine.work
         for vector, target in zip(moments, here, strict=True):
-            self._engine.work.load(as_kernels_want(vector, self.params.dtype), target)
+            work.load(as_kernels_want(vector, self.params.dtype), target[: work.fit.size])
 
     def go_on(self, moments: Array, steps_done: int) -> None:
         """Continue from these running means, after so many steps."""

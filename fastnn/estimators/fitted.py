@@ -97,7 +97,7 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
 
     def _forward(self, X: Any, output: str | None, twins: Sequence[FittedNetwork]) -> Iterator[Array]:
         """What each of some networks with this one's layers makes of X."""
-        each = [twin._parameters() for twin in twins]
+        each = [twin._parameters() for twin in twins]  # noqa: SLF001
         flat, bfloat16 = each[0], self.precision is not None
         single = bfloat16 or np.result_type(X.dtype, flat.vector.dtype) == np.float32
         dtype = np.dtype(np.float32 if single else np.float64)

@@ -31,9 +31,10 @@ from fastnn.search.folds import Task, fit_and_score
 from fastnn.search.halving import Rung, rungs
 from fastnn.search.members import Member, members_of, network_of, obstacle, pieces
 from fastnn.search.tasks import Tasks
+from fastnn.storage import RefusesNonsense
 
 
-class FleetSearchCV(BaseSearchCV):
+class FleetSearchCV(RefusesNonsense, BaseSearchCV):
     __doc__ = FLEET_SEARCH
 
     _parameter_constraints = {
