@@ -108,7 +108,8 @@ class MembersTrainer:
     def keep(self, members: Any) -> MembersTrainer:
         chosen = np.arange(self.plan.n_members)[members]
         kept = MembersTrainer(self.plan.kept(chosen), self.params[chosen])
-        kept.restore([x[chosen] for x in self.snapshot()])
+        kept.go_on(self.moments[chosen], self._steps[chosen])
+        kept._active[:], kept._diverged[:] = self._active[chosen], self._diverged[chosen]
         return kept
 
     def next_slice(self) -> int:

@@ -35,9 +35,8 @@ RECORD = (
 class Stochastic(Epochs):
     """The epochs of one `fit` or `partial_fit` of an estimator, whose public attributes they write.
 
-    plan: of the training, but that twins have one, of whose penalty and running means each has its own:
-    `own_plan`; rows: all rows; shuffles: the numbers of those to train on; evaluation: of the
-    others, if there are any;
+    plan: of the training; twins share one, but penalty and optimizer are each one's own: `own_plan`; rows:
+    all rows; shuffles: the numbers of those to train on; evaluation: of the others, if there are any;
     outputs: the loss of several numbers is the mean over them, though the gradient is that of their sum;
     stale: epochs since the last one that was better; best: the parameters that the evaluation found best.
     `train` trains it alone, `lockstep` many at once.

@@ -84,7 +84,7 @@ class Fold:
         return run
 
     def scores(self, prefix: str, networks: Sequence[MLPBase]) -> list[float]:
-        """The own `score` of each of these, which are alike; nothing where each has to say so itself."""
+        """The `score` of each of these, which are alike; nothing where each has to say so itself."""
         X, y = self.test
         steps, _ = self._transformed.get(prefix, ([], None))
         try:

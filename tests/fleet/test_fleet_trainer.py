@@ -10,7 +10,6 @@ from fastnn import SGD, Adam, AdamW
 from fastnn.fleet_lanes import LanesTrainer
 from fastnn.fleet_members import MembersTrainer
 from fastnn.fleet_plan import lanes_pay
-from fastnn.trainer import Trainer
 from fastnn_kernels.activations import ACTIVATIONS
 from fastnn_kernels.machine import Machine
 from fleet_cases import close, data, networks, orders, spans, train, trainer_of
@@ -273,22 +272,3 @@ def test_both_ways_come_to_the_same(dtype):
         results.append((again.params, again.moments, *(told.astype(dtype) for told in costs)))
     for found, expected in zip(*results, strict=True):
         close(found, expected)
-
-
-@both
-def test_members_that_share_a_trainer_have_numbers_of_their_own(dtype):
-    """Penalties, none among them, running means and dropout masks: bit for bit those of a trainer each."""
-    X, Y = data("binary_cross_entropy", 50, 6, 1, dtype)
-    nets = [net for rate in (0.0, 0.3) for net in networks(2, [6, 9, 1], dropout=rate, dtype=dtype)]
-    l2, betas = [0.0, 0.2, 0.1, 0.0], [[0.9, 0.999], [0.5, 0.9], [0.9, 0.99], [0.8, 0.999]]
-    some = trainer_of(nets, Adam(), 16, 1, l2=l2, betas=betas, threads=1)
-    trainer, steps = MembersTrainer(some.plan, some.params.copy()), spans(50, 16, 2)
-    own = orders(range(4), [np.arange(50)] * 4, 2)
-    rates, none = Adam().corrected(np.arange(len(steps)), 4), np.empty(0, dtype)
-    costs = trainer.train(X, Y, none, own, steps, rates)
-    for k, params in enumerate(some.params):
-        alone = replace(some.plan.alone(k), settings=replace(some.plan.alone(k).settings, l2=l2[k]))
-        expected = Trainer(alone, params.copy())
-        np.testing.assert_array_equal(expected.train(X, Y, none, own[k], steps, rates), costs[:, k])
-        np.testing.assert_array_equal(expected.params, trainer.params[k])
-        np.testing.assert_array_equal(expected.moments, trainer.moments[k])
