@@ -60,6 +60,11 @@ class FitMemory(Memory):
     def begin(self) -> None:
         """Called before the first step, with the parameters in place."""
 
+    def tune(self, l2: float, betas: Array, seed: int) -> None:
+        """Have other numbers stand where the plan's were."""
+        run = self.run[0]
+        self.betas[:], run["l2"], run["seed"] = betas, l2, seed
+
     @property
     def gradient(self) -> Array:
         """The gradient of the last step, in the layout of the fit, where it is kept whole."""
@@ -74,10 +79,9 @@ class FitMemory(Memory):
         plan, settings = self.plan, self.plan.settings
         layout, slots, n_blocks = plan.layout, plan.slots, len(plan.layout.blocks)
         clipped = settings.clip_norm < np.inf
-        scalars = np.array(settings.optimizer.betas, np.float64)
+        self.betas = self.keep(np.array(settings.optimizer.betas, np.float64))
         # For the whole team, and for each that is smaller.
         self.shares = {n: self.keep(layout.shares(n).astype(np.int64)) for n in {1, plan.workers}}
-        self.keep(scalars)
         cost = COSTS[plan.cost]
         update = gradient_kept if plan.gradient_only else OPTIMIZERS[settings.optimizer.kernel].update
         self.put(
@@ -86,7 +90,7 @@ class FitMemory(Memory):
             workers=plan.workers, capacity=plan.capacity, n_targets=plan.n_targets, seed=plan.kernel_seed,
             segmented=plan.segmented, unit=plan.unit, clipped=clipped, l2_by_batch=settings.l2_by_batch,
             tolerant=settings.tolerant, layers=self.layers.ctypes.data, team=self.team.ctypes.data,
-            scalars=scalars.ctypes.data, done=self.done.ctypes.data,
+            scalars=self.betas.ctypes.data, done=self.done.ctypes.data,
             rows=self.room(slots, np.int64), targets=self.room(slots * plan.n_targets),
             row_weights=self.room(slots if plan.weighted else 0), costs=self.room(plan.capacity),
             partials=self.partials.ctypes.data, fit_bytes=self._padded * self.itemsize,

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from fastnn.checks import Array
 from fastnn.fleet_plan import FleetPlan
-from fastnn.optimizers import Rule
 from fastnn.plan import Plan
 from fastnn.threads import end_if_given_up, threads_for, trainings_in
 from fastnn.trainer import DivergenceError, Trainer
@@ -23,8 +22,8 @@ TURN = 1 / 8  # of the time of a slice
 class MembersTrainer:
     """As `LanesTrainer`, but each member is trained by itself: see there.
 
-    In each thread members of equal plans take turns in one trainer, as if each went on in a trainer of its
-    own. Fewer members than threads come one after another, and each has all threads.
+    In each thread members that drop units alike take turns in one trainer, as if each went on in a trainer of
+    its own. Fewer members than threads come one after another, and each has all threads.
     """
 
     def __init__(self, plan: FleetPlan, params: Array) -> None:
@@ -34,43 +33,44 @@ class MembersTrainer:
         self._active = np.ones(plan.n_members, bool)
         self._diverged = np.zeros(plan.n_members, bool)
         self._steps = np.zeros(plan.n_members, np.int64)
-        self._plans = self._own_plans()
-        self._first: dict[Plan, Trainer] = {}  # the trainers of this thread; each other one has its own
+        self._plans, self._which = self._shared_plans()
+        self._first: dict[int, Trainer] = {}  # the trainers of this thread; each other one has its own
         self._free = [self._first, *({} for _ in range(self.workers - 1))]
-        for k in range(plan.n_members):
+        for k in np.unique(self._which, return_index=True)[1]:
             self._trainer(k, self._first)  # compiles what is needed, in this thread
-        here = self._trainer(0, self._first).moments_here
-        self._moments = np.zeros((plan.n_members, len(here), here[0].size if here else 0), plan.dtype)
+        # With dropout parameters may stand in another layout, which pads them.
+        longest = max(max((m.size for m in t.moments_here), default=0) for t in self._first.values())
+        self._moments = np.zeros((plan.n_members, plan.n_moments, longest), plan.dtype)
 
-    def _own_plans(self) -> list[Plan]:
-        """Each member's; the same object where they are equal."""
-        plan, known = self.plan, dict[Plan, Plan]()
+    def _shared_plans(self) -> tuple[list[Plan], list[int]]:
+        """The plans that are needed, and which of them is each member's."""
+        plan = self.plan
         if self.workers > 1:
             plan = replace(plan, settings=replace(plan.settings, threads=1))
-        rules = [Rule(name=plan.settings.optimizer.kernel, decay_rates=tuple(b)) for b in plan.betas.tolist()]
-        plans = [plan.alone(k, rule) for k, rule in enumerate(rules)]
-        return [known.setdefault(own, own) for own in plans]
+        _, firsts, which = np.unique(plan.keeps, axis=0, return_index=True, return_inverse=True)
+        return [plan.alone(k) for k in firsts], which.ravel().tolist()
 
-    def _trainer(self, k: int, trainers: dict[Plan, Trainer]) -> Trainer:
+    def _trainer(self, k: int, trainers: dict[int, Trainer]) -> Trainer:
         """Of these trainers the one for this member."""
-        plan = self._plans[k]
-        if plan not in trainers:
-            trainers[plan] = Trainer(plan, self.params[k])
-        return trainers[plan]
+        which = self._which[k]
+        if which not in trainers:
+            trainers[which] = Trainer(self._plans[which], self.params[k])
+        return trainers[which]
 
-    def _seated(self, k: int, trainers: dict[Plan, Trainer]) -> Trainer:
+    def _seated(self, k: int, trainers: dict[int, Trainer]) -> Trainer:
         """The trainer that this member is in now; `_risen` must follow."""
-        trainer = self._trainer(k, trainers)
+        trainer, plan = self._trainer(k, trainers), self.plan
         trainer.params, trainer.steps_done = self.params[k], int(self._steps[k])
+        trainer.tune(plan.l2[k], plan.betas[k], plan.seeds[k])
         for here, own in zip(trainer.moments_here, self._moments[k], strict=True):
-            here[:] = own
+            here[:] = own[: here.size]
         return trainer
 
     def _risen(self, k: int, trainer: Trainer) -> None:
         """Keep what this member's trainer has come to."""
         self._steps[k] = trainer.steps_done
         for here, own in zip(trainer.moments_here, self._moments[k], strict=True):
-            own[:] = here
+            own[: here.size] = here
 
     @property
     def active(self) -> NDArray[np.bool_]:
@@ -89,13 +89,15 @@ class MembersTrainer:
 
     @property
     def moments(self) -> Array:
-        return np.stack([self._seated(k, self._first).moments for k in range(self.plan.n_members)])
+        result = np.empty((*self._moments.shape[:2], self.plan.n_params), self.plan.dtype)
+        for k, moments in enumerate(result):
+            self._trainer(k, self._first).store(self._moments[k], moments)
+        return result
 
     def go_on(self, moments: Array, steps_done: Array) -> None:
-        for k, (own, steps) in enumerate(zip(moments, steps_done, strict=True)):
-            trainer = self._seated(k, self._first)
-            trainer.go_on(own, int(steps))
-            self._risen(k, trainer)
+        for k, given in enumerate(moments):
+            self._trainer(k, self._first).load(given, self._moments[k])
+        self._steps[:] = steps_done
 
     def snapshot(self) -> Any:
         return [x.copy() for x in (self.params, self._moments, self._steps, self._active, self._diverged)]
@@ -106,7 +108,8 @@ class MembersTrainer:
     def keep(self, members: Any) -> MembersTrainer:
         chosen = np.arange(self.plan.n_members)[members]
         kept = MembersTrainer(self.plan.kept(chosen), self.params[chosen])
-        kept.restore([x[chosen] for x in self.snapshot()])
+        kept.go_on(self.moments[chosen], self._steps[chosen])
+        kept._active[:], kept._diverged[:] = self._active[chosen], self._diverged[chosen]
         return kept
 
     def next_slice(self) -> int:
@@ -122,11 +125,13 @@ class MembersTrainer:
     ) -> NDArray[np.float64]:  # fmt: skip
         first, end, _ = (block or slice(None)).indices(self.plan.n_members)
         costs = np.full((spans.shape[-2], end - first, 2), np.nan)
+        steps = spans[..., 1] > spans[..., 0]  # an empty one is none
+        everywhere = steps.all()
 
-        def turn(place: int) -> float:
-            """The steps of the member at this place of the block; their mean cost."""
+        def turn(place: int) -> int:
+            """The steps of the member at this place of the block."""
             k, own = int(first + place), spans[place] if spans.ndim == 3 else spans
-            taken = np.flatnonzero(own[:, 1] > own[:, 0])
+            taken = slice(None) if everywhere else steps[place] if spans.ndim == 3 else steps
             x, y, w = (a[k] if a.ndim > n else a for a, n in zip((X, Y, weights), (2, 2, 1), strict=True))
             order = orders[place] if orders.ndim == 2 else orders
             rate = np.ascontiguousarray((rates[..., place] if rates.ndim == 3 else rates)[taken])
@@ -141,13 +146,13 @@ class MembersTrainer:
                 self._free.append(trainers)
                 if not np.isfinite(self.params[k]).all():
                     self.params[k], self._active[k], self._diverged[k] = before, False, True
-            return mean_of(costs[taken, place])
+            return place
 
         chosen = np.flatnonzero(self._active[first:end]).tolist()
         with trainings_in(self.workers) if self.workers > 1 else nullcontext() as pool:
-            for cost in pool.map(turn, chosen) if pool else map(turn, chosen):
+            for place in pool.map(turn, chosen) if pool else map(turn, chosen):
                 if on_slice is not None:
-                    on_slice(0, cost)
+                    on_slice(0, mean_of(costs[:, place]))
         if on_slice is not None:
             on_slice(len(costs), mean_of(costs))
         return costs

@@ -233,7 +233,9 @@ class FleetModel:
         return self._state()
 
     def __setstate__(self, state: tuple[dict[str, Array], dict[str, Any]]) -> None:
-        self.__dict__.update(type(self).restored(*state, "pickle").__dict__)
+        with storage.refusing("'pickle' holds no fleet of fastnn"):
+            arrays, about = state
+        self.__dict__.update(type(self).restored(arrays, about, "pickle").__dict__)
 
 
 def _seeds(seed: int | Sequence[int] | None, n_members: int) -> NDArray[np.int64]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.checks import Array
-from fastnn.optimizers import Optimizer, n_moments
+from fastnn.optimizers import Rule, n_moments
 from fastnn.plan import Plan, Settings
 from fastnn_kernels.fleet_tiles import tile_shapes
 from fastnn_kernels.layout import n_parameters
@@ -145,10 +145,11 @@ class FleetPlan:
         own = {name: getattr(self, name)[members] for name in ("seeds", "l2", "betas", "keeps")}
         return replace(self, **own)
 
-    def alone(self, member: int, optimizer: Optimizer) -> Plan:
-        """The plan of one member, on the engine of a single network."""
+    def alone(self, member: int) -> Plan:
+        """The plan of one member, on the engine of a single network; a penalty where any member has one."""
         layers = self.layers.copy()
         layers["keep"] = self.keeps[member]
-        settings = replace(self.settings, optimizer=optimizer, l2=float(self.l2[member]))
+        rule = Rule(name=self.settings.optimizer.kernel, decay_rates=tuple(self.betas[member].tolist()))
+        settings = replace(self.settings, optimizer=rule, l2=float(self.l2.max()))
         seed = int(self.seeds[member])
         return Plan(layers, self.dtype, self.cost, self.n_targets, self.weighted, seed, settings)

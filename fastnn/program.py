@@ -100,8 +100,9 @@ class Program(ForwardProgram):
         self._packed = self._packs & ~(sparse & (known["layer"] == 0))
         index, one = known["layer"], layers["n_out"][known["layer"]] == 1
         biases = np.where(self._packed, layout.places["biases"][index], layers["biases"][index])
-        self._weights = np.where(self._packed, known["offset"], known["source"]) * self.itemsize
-        self._biases = (np.where(one, 0, known["column"]) + biases) * self.itemsize
+        self._offsets = np.where(self._packed, known["offset"], known["source"]) * self.itemsize
+        self._bias_offsets = (np.where(one, 0, known["column"]) + biases) * self.itemsize
+        self._weights, self._biases = self.panels["weights"], self.panels["biases"]  # views
         for panel, about, in_panels, single in zip(self.panels, known, self._packed, one, strict=True):
             width, vectors = int(about["width"]), layout.vectors(about)
             wanted = FORWARD_PANELS if in_panels else IN_PLACE_PANELS
@@ -127,7 +128,9 @@ class Program(ForwardProgram):
 
     def place(self, params: Array, packed: Array | None) -> None:
         if self._params is not params or packed is not None:
-            panels = 0 if packed is None else packed.ctypes.data
-            start = np.where(self._packed, panels, params.ctypes.data)
-            self.panels["weights"], self.panels["biases"] = self._weights + start, self._biases + start
+            start: Any = address(params)
+            if packed is not None:
+                start = np.where(self._packed, address(packed), start)
+            np.add(self._offsets, start, out=self._weights)
+            np.add(self._bias_offsets, start, out=self._biases)
             self._params = params

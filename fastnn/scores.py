@@ -55,6 +55,8 @@ def cost_and_score(task: Task, Z: Array, rows: Rows, add: Sums = alone) -> tuple
 def mean(values: Array, weights: Array, add: Sums = alone) -> float:
     """The weighted mean of a number for each row; weights (n,), or (0,) where all are one."""
     if not weights.size and add is alone:
+        if values.dtype == bool:  # the same number in a tenth of the time
+            return np.count_nonzero(values) / values.size
         return float(np.mean(values, dtype=np.float64))
     share = weights if weights.size else np.ones(len(values))
     sums = np.multiply(values, share, dtype=np.float64).sum(), share.sum(dtype=np.float64)

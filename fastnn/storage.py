@@ -60,6 +60,14 @@ def refusing(what: str) -> Iterator[None]:
         raise ModelFileError(f"{what}: {error}") from None
 
 
+class RefusesNonsense:
+    """Of an estimator, before its other bases: what is no pickled state of one is a ModelFileError."""
+
+    def __setstate__(self, state: Any) -> None:
+        with refusing(f"the pickled state of {type(self).__name__} is not whole"):
+            super().__setstate__(dict(state))  # type: ignore[misc]
+
+
 def read(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, Any]]:
     """The arrays and the description of a file that `write` made; ModelFileError for any other file."""
     name = os.fspath(path)

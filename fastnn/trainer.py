@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from fastnn.checks import Array, as_kernels_want, is_readable
 from fastnn.fit_memory import FitMemory
 from fastnn.lines_workspace import LinesWorkspace
+from fastnn.memory import address
 from fastnn.pairs_workspace import PairsWorkspace
 from fastnn.plan import Plan
 from fastnn.slices import Slices
@@ -62,12 +63,12 @@ class Engine:
             parts = [as_kernels_want(X, dtype)]
         Y, order = as_kernels_want(Y, dtype), as_kernels_want(order, np.int64)
         self._data = *parts, Y, weights, order
-        run, addresses = self.work.run[0], [x.ctypes.data for x in parts]
+        run, addresses = self.work.run[0], [address(x) for x in parts]
         run["x"], run["x_bytes"] = addresses[0], 0 if plan.sparse else parts[0].strides[0]
         if plan.sparse:
             run["indices"], run["indptr"] = addresses[1:]
-        run["y"], run["order"] = Y.ctypes.data, order.ctypes.data
-        run["weights"] = weights.ctypes.data if weights.size else 0
+        run["y"], run["order"] = address(Y), address(order)
+        run["weights"] = address(weights) if weights.size else 0
 
     def forget(self) -> None:
         """Let the data go."""
@@ -76,15 +77,11 @@ class Engine:
     def call(self, spans: Array, rates: Array, costs: Array, first_step: int, workers: int) -> int:
         """One compiled call over these steps, by all workers; this thread is the first. How it ended."""
         spans, rates = as_kernels_want(spans, np.int64), as_kernels_want(rates, np.float64)
-        run, team, done = self.work.run, self.work.team, self.work.done
+        run, team, done = self.work.run[0], self.work.team, self.work.done
         team[:] = done[0] = 0
-        about = {
-            "spans": spans.ctypes.data, "rates": rates.ctypes.data, "costs_told": costs.ctypes.data,
-            "n_steps": len(spans), "first_step": first_step, "workers": workers,
-            "shares": self.work.shares[workers].ctypes.data,
-        }  # fmt: skip
-        for name, value in about.items():
-            run[0][name] = value
+        run["spans"], run["rates"], run["costs_told"] = address(spans), address(rates), address(costs)
+        run["n_steps"], run["first_step"], run["workers"] = len(spans), first_step, workers
+        run["shares"] = address(self.work.shares[workers])
         return run_team(workers, team, self.enter)
 
     def enter(self, worker: int) -> int:
@@ -136,6 +133,10 @@ class Trainer:
             for plan in list(_spare)[:-MOST_SPARE]:
                 _spare.pop(plan, None)  # another thread may have taken it
 
+    def tune(self, l2: float, betas: Array, seed: int) -> None:
+        """From now on with these in the place of the plan's; a penalty only where the plan has one."""
+        self._engine.work.tune(l2, betas, seed)
+
     @property
     def moments_here(self) -> list[Array]:
         """The optimizer's running means as they stand here, which may be changed."""
@@ -144,17 +145,25 @@ class Trainer:
     @property
     def moments(self) -> Array:
         """A copy of the optimizer's running means (n_moments, n_params), in the order of the parameters."""
-        work = self._engine.work
-        result = np.empty((len(work.moments), self.params.size), self.params.dtype)
-        for moment, copy in zip(work.moments, result, strict=True):
-            work.store(moment, copy)
+        result = np.empty((len(self.moments_here), self.params.size), self.params.dtype)
+        self.store(self.moments_here, result)
         return result
+
+    def store(self, here: Sequence[Array] | Array, moments: Array) -> None:
+        """Write `moments`, in the order of the parameters, of such as stand here, or begin longer vectors."""
+        work = self._engine.work
+        for source, vector in zip(here, moments, strict=True):
+            work.store(source[: work.fit.size], vector)
+
+    def load(self, moments: Array, here: Sequence[Array] | Array) -> None:
+        """The way back: write `here` of `moments`."""
+        work = self._engine.work
+        for vector, target in zip(moments, here, strict=True):
+            work.load(as_kernels_want(vector, self.params.dtype), target[: work.fit.size])
 
     def go_on(self, moments: Array, steps_done: int) -> None:
         """Continue from these running means, after so many steps."""
-        work = self._engine.work
-        for moment, given in zip(work.moments, moments, strict=True):
-            work.load(as_kernels_want(given, self.params.dtype), moment)
+        self.load(moments, self.moments_here)
         self.steps_done = steps_done
 
     def snapshot(self) -> tuple[Array, list[Array], int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -89,7 +90,7 @@ class MLPBase(CallbackSupportMixin, StochasticFit):
         kept: Trainer | None = None
         max_epochs = 1 if incremental and self.solver in STOCHASTIC else self.max_iter
         try:
-            with EpochHooks(self, X, y, sample_weight, max_epochs) as hooks:
+            with EpochHooks(self, (X, y, sample_weight), max_epochs) as hooks:
                 if self.solver == "lbfgs":
                     gradient = Gradient(self._plan(rows, Rule(), len(rows)), self._flat.vector)
                     fit_lbfgs(self, gradient, self._flat.vector, rows, hooks, self._n_terms())
@@ -127,12 +128,12 @@ class MLPBase(CallbackSupportMixin, StochasticFit):
         another estimator with the same `loss`, `quantile` and `class_weight` made of these data.
         """
         checked, _ = self._prepare(X, y, sample_weight, (None, None, None), False, checked)
-        hooks = EpochHooks(self, checked.X, checked.y, sample_weight, self.max_iter)
+        hooks = EpochHooks(self, (checked.X, checked.y, sample_weight), self.max_iter)
         rows = replace(checked.rows, chosen=chosen)
         return self._run(rows, checked.y, None, hooks, self.max_iter, incremental=False), checked
 
-    def encoded(self, X: Any, y: Any) -> tuple[Any, Array]:
-        """X and y, checked and encoded: what `score_encoded` takes, of all that are fitted to the same data.
+    def scores_of(self, twins: Sequence[MLPBase], X: Any, y: Any) -> list[float]:
+        """`score` of each of these, fitted to the same data and equal to this one but for NUMBERS.
 
         y (n_samples,): raises ValueError for others, for one row, and for labels that are new.
         """
@@ -141,11 +142,8 @@ class MLPBase(CallbackSupportMixin, StochasticFit):
             raise ValueError(
                 f"y has shape {y.shape}; expected two numbers, or labels of two classes, at least"
             )
-        return X, self._encode(y)[0]
-
-    def score_encoded(self, X: Any, Y: Array) -> float:
-        """`score` of what `encoded` gave."""
-        return self._score_outputs(Y, self._outputs(X), np.empty(0))
+        Y, alike = self._encode(y)[0], np.empty(0)
+        return [self._score_outputs(Y, outputs, alike) for outputs in self._outputs_of(twins, X)]
 
     def _prepare(
         self,

@@ -37,7 +37,8 @@ def accuracy(cost: str, Y: Array, outputs: Array, weights: Array) -> float:
     """The share of rows whose labels are all right."""
     if COSTS[cost].targets == "classes":
         return mean(outputs.argmax(axis=1) == Y[:, 0], weights)
-    return mean(((outputs > 0.5) == (Y > 0.5)).all(axis=1), weights)
+    right = (outputs > 0.5) == (Y > 0.5)
+    return mean(right[:, 0] if right.shape[1] == 1 else right.all(axis=1), weights)
 
 
 class Evaluation:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -94,9 +95,10 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
             return X
         return validate_data(self, X, accept_sparse="csr", order="C", reset=False)
 
-    def _forward(self, X: Any, output: str | None) -> Array:
-        flat = self._parameters()
-        bfloat16 = self.precision is not None
+    def _forward(self, X: Any, output: str | None, twins: Sequence[FittedNetwork]) -> Iterator[Array]:
+        """What each of some networks with this one's layers makes of X."""
+        each = [twin._parameters() for twin in twins]  # noqa: SLF001
+        flat, bfloat16 = each[0], self.precision is not None
         single = bfloat16 or np.result_type(X.dtype, flat.vector.dtype) == np.float32
         dtype = np.dtype(np.float32 if single else np.float64)
         if issparse(X):
@@ -104,11 +106,16 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         else:
             X = np.asarray(X, dtype)
         forward = flat.forward(self.activation, output, dtype, bfloat16)
-        return forward(flat.vector.astype(dtype, copy=False), X, self.n_threads)
+        for own in each:
+            yield forward(own.vector.astype(dtype, copy=False), X, self.n_threads)
+
+    def _outputs_of(self, twins: Sequence[FittedNetwork], X: Any) -> Iterator[Array]:
+        """The outputs (n_samples, n_outputs) of each of these, for X as `_features` returns it."""
+        return self._forward(X, self.out_activation_, twins)
 
     def _outputs(self, X: Any) -> Array:
-        """The outputs (n_samples, n_outputs) for X as `_features` returns it."""
-        return self._forward(X, self.out_activation_)
+        """This network's own."""
+        return next(self._outputs_of([self], X))
 
     def transform(self, X: Any) -> Array:
         """Extra: the activations of the last hidden layer (n_samples, n_hidden), for X (n_samples, n_in).
@@ -117,7 +124,7 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         """
         X = self._features(X)
         if len(self.coefs_) > 1:
-            return self._forward(X, None)
+            return next(self._forward(X, None, [self]))
         return X.toarray() if issparse(X) else X.astype(np.result_type(X, np.float32), copy=True)
 
     @property

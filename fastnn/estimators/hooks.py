@@ -16,15 +16,18 @@ except ImportError:  # before scikit-learn 1.9
 
 
 class EpochHooks:
-    """A context around the epochs of a fit; `wanted` if anything is to be done between them."""
+    """A context around the epochs of a fit; `wanted` if anything is to be done between them.
 
-    def __init__(self, estimator: Any, X: Any, y: Any, weights: Any, n_epochs: int) -> None:
+    data: X, y and the weights, as they were given.
+    """
+
+    def __init__(self, estimator: Any, data: tuple[Any, Any, Any], n_epochs: int) -> None:
         self._estimator, self._n_epochs = estimator, n_epochs
         own = estimator.on_epoch_end
         self._functions = own if isinstance(own, list | tuple) else () if own is None else (own,)
         self._bar: Bar | None = None
         self._done = 0
-        self.data = X, y, weights
+        self.data = data
         self._root: Any = None
         self._epoch: Any = None
         self.wanted = bool(self._functions or estimator.progress or hasattr(estimator, "_skl_callbacks"))

@@ -67,7 +67,7 @@ def _attempt(errors: dict[int, Exception], number: int, work: Callable[[], None]
 
 def _alone(run: Stochastic) -> None:
     with run.hooks:
-        trainer = Trainer.of(run.plan, run.params)
+        trainer = Trainer.of(run.own_plan(), run.params)
         run.train(trainer)
         trainer.spare()
 
@@ -84,15 +84,15 @@ class Lockstep:
         self._going = dict.fromkeys(runs)
         self._known_spans: dict[int, NDArray[np.int64]] = {}
         first = next(iter(runs.values()))
-        plans = [run.plan for run in runs.values()]
+        shared, plans = first.plan, [run.plan for run in runs.values()]
         self._batch = first.batch_size
         blocks = Blocks(run.rows for run in runs.values())
         self._first = dict(zip(runs, blocks.firsts, strict=True))
         self._data = blocks.joined()
         plan = FleetPlan.of(
-            plans[0].layers, plans[0].dtype, plans[0].cost, plans[0].n_targets, plans[0].weighted,
-            plans[0].settings, [plan.seed for plan in plans], l2=[plan.settings.l2 for plan in plans],
-            betas=[plan.settings.optimizer.betas for plan in plans],
+            shared.layers, shared.dtype, shared.cost, shared.n_targets, shared.weighted, shared.settings,
+            [plan.seed for plan in plans], l2=[run.l2 for run in runs.values()],
+            betas=[run.solver.optimizer.betas for run in runs.values()],
             keeps=[plan.layers["keep"] for plan in plans],
         )  # fmt: skip
         params = np.stack([run.params for run in runs.values()])

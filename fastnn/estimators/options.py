@@ -115,13 +115,16 @@ class Hyperparameters(BaseEstimator):
         """Their names, which scikit-learn takes from the signature, a tenth of a millisecond each time."""
         return list(super()._get_param_names())
 
-    def _validate_params(self) -> None:
-        """scikit-learn's check, once for the same values: it takes as long as some epochs over 50 rows."""
-        values = attrgetter(*self._parameter_constraints)(self)
+    def _validate_params(self, names: tuple[str, ...] = ()) -> None:
+        """scikit-learn's check, once for the same values: it takes as long as some epochs over 50 rows.
+
+        names: of several, where all others were checked before.
+        """
+        values = attrgetter(*(names or self._parameter_constraints))(self)
         kinds = tuple(map(type, values))
         if not KNOWN.issuperset(kinds):
             return super()._validate_params()
-        key = type(self), kinds, tuple([None if type(value) in LISTS else value for value in values])
+        key = type(self), names, kinds, tuple([None if type(value) in LISTS else value for value in values])
         if key not in _good:
             super()._validate_params()
             if len(_good) == MOST_REMEMBERED:

@@ -61,7 +61,8 @@ class FlatParameters:
     def copy(self) -> FlatParameters:
         """The same values in a vector of its own."""
         other = object.__new__(FlatParameters)
-        vars(other).update(vars(self), vector=self.vector.copy())
+        other.sizes, other._table, other._forwards = self.sizes, self._table, self._forwards
+        other.vector = self.vector.copy()
         other.coefs, other.intercepts = layout.parameter_views(other.vector, self._table)
         return other
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any
@@ -15,6 +16,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from fastnn.checks import Array
 from fastnn.estimators.base import MLPBase
 from fastnn.estimators.documentation import REGRESSOR
+from fastnn.estimators.fitted import FittedNetwork
 from fastnn.estimators.options import CONSTRAINTS
 from fastnn.scores import r2
 
@@ -72,10 +74,10 @@ class MLPRegressor(RegressorMixin, MLPBase):
         """Whether the outputs are several quantiles of one number."""
         return bool(self.loss == "quantile" and np.size(self.quantile) > 1)
 
-    def _outputs(self, X: Any) -> Array:
+    def _outputs_of(self, twins: Sequence[FittedNetwork], X: Any) -> Iterator[Array]:
         """In rising order where they are quantiles: so they never cross, and sorting makes no loss larger."""
-        outputs = super()._outputs(X)
-        return np.sort(outputs, axis=1) if self._several else outputs
+        each = super()._outputs_of(twins, X)
+        return (np.sort(outputs, axis=1) for outputs in each) if self._several else each
 
     def _score_outputs(self, Y: Array, outputs: Array, weights: Array) -> float:
         if not self._several:

@@ -35,8 +35,8 @@ RECORD = (
 class Stochastic(Epochs):
     """The epochs of one `fit` or `partial_fit` of an estimator, whose public attributes they write.
 
-    plan: of the training; rows: all rows; shuffles: the numbers of those to train on; evaluation: of the
-    others, if there are any;
+    plan: of the training; twins share one, but penalty and optimizer are each one's own: `own_plan`; rows:
+    all rows; shuffles: the numbers of those to train on; evaluation: of the others, if there are any;
     outputs: the loss of several numbers is the mean over them, though the gradient is that of their sum;
     stale: epochs since the last one that was better; best: the parameters that the evaluation found best.
     `train` trains it alone, `lockstep` many at once.
@@ -67,6 +67,14 @@ class Stochastic(Epochs):
         self.stopped = False
         fresh = estimator.early_stopping and not estimator.loss_curve_
         self.best: Array | None = params.copy() if fresh else None
+
+    @property
+    def l2(self) -> float:
+        return float(self.estimator.alpha)
+
+    def own_plan(self) -> Plan:
+        """The plan with this run's own numbers."""
+        return self.plan.twin(self.l2, self.solver.optimizer)
 
     def train(self, trainer: Trainer) -> None:
         """Epochs with this trainer until one of the rules, a hook, `max_epochs` or Ctrl-C ends them."""

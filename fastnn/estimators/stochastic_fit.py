@@ -15,7 +15,7 @@ from fastnn.data import Rows
 from fastnn.estimators.evaluation import Evaluation
 from fastnn.estimators.fitted import FittedNetwork
 from fastnn.estimators.hooks import EpochHooks
-from fastnn.estimators.options import Hyperparameters
+from fastnn.estimators.options import NUMBERS, Hyperparameters
 from fastnn.estimators.shuffles import Shuffles
 from fastnn.estimators.solvers import STOCHASTIC, Solver, new_solver
 from fastnn.estimators.stochastic import NOT_FINITE, Stochastic
@@ -148,15 +148,14 @@ class StochasticFit(FittedNetwork, Hyperparameters):
         twin = object.__new__(type(self))
         twin.__dict__.update(vars(self), **numbers)
         if not get_config()["skip_parameter_validation"]:
-            twin._validate_params()
+            twin._validate_params(NUMBERS)
         twin._link(self._flat.copy())
         twin._start_record()
         twin._optimizer = solver = new_solver(twin)
-        plan = run.plan.twin(float(twin.alpha), solver.optimizer)
         judge = None if run.evaluation is None else twin._judge(run.evaluation.rows, run.evaluation.labels)
         return Stochastic(
-            twin, plan, twin._flat.vector, solver, 0, run.shuffles, run.rows, judge,
-            EpochHooks(twin, *run.hooks.data, twin.max_iter), twin._n_terms(), twin.max_iter,
+            twin, run.plan, twin._flat.vector, solver, 0, run.shuffles, run.rows, judge,
+            EpochHooks(twin, run.hooks.data, twin.max_iter), twin._n_terms(), twin.max_iter,
         )  # fmt: skip
 
     def end_fit(self, run: Stochastic) -> None:

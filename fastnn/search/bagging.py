@@ -19,12 +19,14 @@ from fastnn.checks import Array
 from fastnn.estimators import MLPClassifier, MLPRegressor
 from fastnn.estimators.base import MLPBase
 from fastnn.estimators.lockstep import train_together
+from fastnn.estimators.parameters import generator_of
 from fastnn.estimators.solvers import STOCHASTIC
 from fastnn.scores import r2
 from fastnn.search.documentation import BAGGED_CLASSIFIER, BAGGED_REGRESSOR
+from fastnn.storage import RefusesNonsense
 
 
-class Bag(BaseEstimator):
+class Bag(RefusesNonsense, BaseEstimator):
     """What both kinds of bags share."""
 
     _parameter_constraints: dict[str, Any] = {
@@ -158,7 +160,7 @@ class Bag(BaseEstimator):
 
 def rows_of(seed: int, n_rows: int, bootstrap: bool) -> NDArray[np.int64] | None:
     """The numbers of a member's rows, drawn with replacement; None for all."""
-    return np.random.RandomState(seed).randint(n_rows, size=n_rows) if bootstrap else None
+    return generator_of(seed).randint(n_rows, size=n_rows) if bootstrap else None
 
 
 def fit_members(

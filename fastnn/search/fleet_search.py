@@ -31,9 +31,10 @@ from fastnn.search.folds import Task, fit_and_score
 from fastnn.search.halving import Rung, rungs
 from fastnn.search.members import Member, members_of, network_of, obstacle, pieces
 from fastnn.search.tasks import Tasks
+from fastnn.storage import RefusesNonsense
 
 
-class FleetSearchCV(BaseSearchCV):
+class FleetSearchCV(RefusesNonsense, BaseSearchCV):
     __doc__ = FLEET_SEARCH
 
     _parameter_constraints = {
@@ -193,6 +194,8 @@ class _Going:
     def evaluate(self, X: Any, y: Any, kept: list[int], epochs: int, last: bool) -> list[dict[str, Any]]:
         """The results of these candidates, fold after fold of each."""
         search, n_splits = self._search, len(self._task.splits)
+        for dropped in self._members.keys() - set(kept):
+            del self._members[dropped]
         if search.verbose > 0:
             print(
                 f"Fitting {n_splits} folds for each of {len(kept)} candidates, totalling "

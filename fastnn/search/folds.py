@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from traceback import format_exception
@@ -52,7 +53,6 @@ class Fold:
         self._transformed: dict[str, tuple[list[Any], Any]] = {}
         self._checked: dict[tuple[str, str], Any] = {}
         self._begun: dict[tuple[str, str, bool], Stochastic] = {}  # the first of those that are alike
-        self._encoded: dict[tuple[str, str], tuple[Any, Array] | None] = {}  # their test rows
 
     def begin(self, member: Member) -> tuple[Any, Stochastic]:
         """A copy of a member's estimator, fitted but for the network at its end, and that one's run."""
@@ -83,24 +83,14 @@ class Fold:
             self._begun[alike] = run
         return run
 
-    def score(self, member: Member, network: MLPBase) -> float | None:
-        """What the estimator's own `score` gives; None where it has to say so itself.
-
-        What those that are alike look at alike, is looked at once.
-        """
-        alike = member.prefix, member.alike
-        if not member.alike or self.test_params:
-            return None
-        if alike not in self._encoded:
-            X, y = self.test
-            steps, _ = self._transformed.get(member.prefix, ([], None))
-            try:
-                self._encoded[alike] = network.encoded(Pipeline(steps).transform(X) if steps else X, y)
-            except Exception:  # whatever it is, scikit-learn's way of scoring finds it, too, and says so
-                self._encoded[alike] = None
-        encoded = self._encoded[alike]
-        score = np.nan if encoded is None else network.score_encoded(*encoded)
-        return score if np.isfinite(score) else None
+    def scores(self, prefix: str, networks: Sequence[MLPBase]) -> list[float]:
+        """The `score` of each of these, which are alike; nothing where each has to say so itself."""
+        X, y = self.test
+        steps, _ = self._transformed.get(prefix, ([], None))
+        try:
+            return networks[0].scores_of(networks, Pipeline(steps).transform(X) if steps else X, y)
+        except Exception:  # whatever it is, scikit-learn's way of scoring finds it, too, and says so
+            return []
 
     def _before(self, prefix: str, estimator: Pipeline, X: Any, y: Any) -> Any:
         """What the steps before the network make of X: they are fitted once."""
@@ -148,14 +138,35 @@ def fit_and_score(
     if errors and task.error_score == "raise":
         raise errors[min(errors)]
     seconds = (time.perf_counter() - started) / max(1, len(members))
+    fitted = {number: estimator for number, (estimator, _) in begun.items() if number not in errors}
+    scored = _scores(task, members, fitted, folds)
     answers = []
     for number, member in enumerate(members):
         if number in errors:
             result = _failed(errors[number], task, member)
         else:
-            result = _scored(member, begun[number][0], folds[member.split], task)
+            result = _scored(scored.get(number), fitted[number], folds[member.split], task)
         answers.append(({**result, "fit_time": seconds}, states.get(number)))
     return answers
+
+
+def _scores(
+    task: Task, members: Sequence[Member], fitted: Mapping[int, Any], folds: Mapping[int, Fold]
+) -> dict[int, tuple[float, float]]:
+    """Of members that are looked at together: what their own `score` gives, and the seconds it took."""
+    together: dict[tuple[int, str, str], list[int]] = defaultdict(list)
+    for number in fitted if isinstance(task.scorer, _PassthroughScorer) else ():
+        member = members[number]
+        if member.alike and not folds[member.split].test_params:
+            together[member.split, member.prefix, member.alike].append(number)
+    found: dict[int, tuple[float, float]] = {}
+    for (split, prefix, _), numbers in together.items():
+        started = time.perf_counter()
+        scores = folds[split].scores(prefix, [network_of(fitted[number]) for number in numbers])
+        seconds = (time.perf_counter() - started) / len(numbers)
+        pairs = zip(numbers, scores, strict=False)
+        found |= {number: (score, seconds) for number, score in pairs if np.isfinite(score)}
+    return found
 
 
 def _failed(error: Exception, task: Task, member: Member) -> dict[str, Any]:
@@ -171,17 +182,16 @@ def _failed(error: Exception, task: Task, member: Member) -> dict[str, Any]:
     }
 
 
-def _scored(member: Member, estimator: Any, fold: Fold, task: Task) -> dict[str, Any]:
+def _scored(known: tuple[float, float] | None, estimator: Any, fold: Fold, task: Task) -> dict[str, Any]:
+    """known: the score of the test rows and its seconds, if they are known."""
     started, error_score = time.perf_counter(), task.error_score
-    scores: Any = None
-    if isinstance(task.scorer, _PassthroughScorer):
-        scores = fold.score(member, network_of(estimator))
-    if scores is None:
+    if known is None:
         scores = _score(estimator, *fold.test, task.scorer, fold.test_params, error_score)
+        known = scores, time.perf_counter() - started
     result = {
         "fit_error": None,
-        "test_scores": scores,
-        "score_time": time.perf_counter() - started,
+        "test_scores": known[0],
+        "score_time": known[1],
         "n_test_samples": _num_samples(fold.test[0]),
     }
     if task.return_train_score:

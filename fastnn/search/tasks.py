@@ -15,6 +15,8 @@ class Tasks:
         self._root: Any = None
         self._evaluations: Any = None
         self._done = 0
+        # Else nobody can see the evaluations, of each of which scikit-learn would keep a record.
+        self._watched = any(hasattr(one, "_skl_callbacks") for one in (search, search.estimator))
         start = getattr(search, "_init_callback_context", None)
         if start is not None:
             self._root = start(max_subtasks=1 + (search.refit is not False))
@@ -29,7 +31,7 @@ class Tasks:
 
     def scored(self, count: int) -> None:
         """So many more of them are."""
-        if self._evaluations is not None:
+        if self._evaluations is not None and self._watched:
             for number in range(self._done, self._done + count):
                 one = self._evaluations.subcontext(task_name="candidate-split-evaluation", task_id=number)
                 one.call_on_fit_task_begin(estimator=self._search, **self._data)

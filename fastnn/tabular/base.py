@@ -16,7 +16,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from fastnn.callbacks import Callback
 from fastnn.checks import Array, flag, real, require_unmasked, whole
-from fastnn.storage import refusing
+from fastnn.storage import RefusesNonsense
 from fastnn.tabular.bag import Bag, mean_and_spread
 from fastnn.tabular.encoders import Detail
 from fastnn.tabular.frames import columns_of, names_of
@@ -27,7 +27,7 @@ from fastnn.threads import available_threads
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class TabularBase(BaseEstimator):
+class TabularBase(RefusesNonsense, BaseEstimator):
     """`fit` and its parts; a subclass says what y is and what outputs are worth.
 
     The constructor is a dataclass's, whose signature all can see. A setting that is None is the preset's.
@@ -169,10 +169,6 @@ class TabularBase(BaseEstimator):
         from fastnn.tabular.storage import load
 
         return load(cls, path)
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        with refusing(f"the pickled state of {type(self).__name__} is not whole"):
-            super().__setstate__(dict(state))
 
     def _targets(self, y: Any, n_samples: int) -> tuple[Array, int]:
         """y as the networks take it (n_samples,), and the number of classes, 0 for numbers."""

@@ -8,7 +8,7 @@ from sklearn.preprocessing import StandardScaler
 
 from estimator_cases import data, pair
 from fastnn import MLPClassifier
-from fastnn.search import FleetSearchCV
+from fastnn.search import FleetSearchCV, fleet_search
 from fastnn.search.halving import rungs
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -70,6 +70,21 @@ def test_no_epoch_is_trained_twice():
     FleetSearchCV(make_pipeline(StandardScaler(), network), {"mlpclassifier__alpha": [1, 2, 3, 4]}, cv=3,
                   factor=2, refit=False).fit(X, y)  # fmt: skip
     assert len(epochs) == 3 * (4 * 4 + 2 * 4 + 1 * 8)
+
+
+def test_who_is_dropped_is_forgotten(monkeypatch):
+    """What a rung has trained is kept of those who go on, and of no others."""
+    X, y = data("binary")
+    evaluate, known = fleet_search._Going.evaluate, []
+
+    def watched(going, *arguments):
+        results = evaluate(going, *arguments)
+        known.append(len(going._members))
+        return results
+
+    monkeypatch.setattr(fleet_search._Going, "evaluate", watched)
+    FleetSearchCV(MLPClassifier(6, max_iter=16, random_state=0), GRID, cv=3, factor=2, refit=False).fit(X, y)
+    assert known == [8, 4, 2, 1]
 
 
 def test_what_is_no_fleet_halves_too():

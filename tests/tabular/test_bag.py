@@ -8,7 +8,7 @@ import threading
 import numpy as np
 import pytest
 
-from fastnn import ModelFileError, Network, TabularClassifier, TabularRegressor
+from fastnn import Network, TabularClassifier, TabularRegressor
 from fastnn.tabular import bag
 from fastnn.tabular.encoders import Detail
 from fastnn.tabular.preprocessing import Preprocessing
@@ -117,9 +117,3 @@ def interrupt_two_members():
 @pytest.mark.skipif(sys.platform == "win32", reason="no process can send itself a Ctrl-C there")
 def test_a_ctrl_c_ends_all_members():
     run_apart(interrupt_two_members)
-
-
-@pytest.mark.parametrize("state", (None, 5, "x", [1]))
-def test_a_pickle_of_another_kind_is_refused(state):
-    with pytest.raises(ModelFileError, match="the pickled state of TabularClassifier is not whole"):
-        TabularClassifier.__new__(TabularClassifier).__setstate__(state)

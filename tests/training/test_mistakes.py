@@ -12,9 +12,10 @@ import pandas
 import pytest
 import scipy.sparse
 
-from fastnn import SGD, MLPClassifier, ModelFileError, Network, epochs, functional
+from fastnn import SGD, Fleet, MLPClassifier, ModelFileError, Network, epochs, functional, tabular
 from fastnn.course import deep, planar, xor
 from fastnn.course.two_layer import TwoLayerNetwork
+from fastnn.search import BaggedMLPClassifier, BaggedMLPRegressor, FleetSearchCV
 from processes import network, problem, run_apart
 from training_cases import untouched
 
@@ -176,6 +177,14 @@ def test_pickles_of_unknown_state():
     for state in (5, "x", {"_fastnn_version": 5}, {"_fastnn_version": "99.0"}, {"_optimizer": {"x": 1}}):
         with pytest.raises(ModelFileError):
             MLPClassifier().__setstate__(state)
+    whole = Fleet(2, [2, 3, 1], seed=0).__getstate__()
+    for state in (None, 5, "x", {}, (1, 2, 3), (None, None), ({}, whole[1]), (whole[0], {"fleet": 5})):
+        with pytest.raises(ModelFileError, match="holds no fleet"):
+            Fleet.__new__(Fleet).__setstate__(state)
+    for kind in (FleetSearchCV, BaggedMLPClassifier, BaggedMLPRegressor, tabular.TabularClassifier):
+        for state in (None, 5, "x", [1]):
+            with pytest.raises(ModelFileError, match=f"the pickled state of {kind.__name__} is not whole"):
+                kind.__new__(kind).__setstate__(state)
 
 
 # Ctrl-C
