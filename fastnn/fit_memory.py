@@ -106,11 +106,10 @@ class FitMemory(Memory):
             add=plumbing.add if plan.segments > 1 else None,
         )  # fmt: skip
 
-    def describe_outputs(self, outputs: Array, saved: Array, deltas: Array, row: int) -> None:
-        """Where the rows of the last layer's outputs stand, `row` apart, and those that the costs take."""
-        n_out = int(self.plan.layout.layers["n_out"][-1])
-        if row != n_out:
-            outputs, saved, deltas = (self.zeros(self.plan.slots * n_out) for _ in range(3))
+    def describe_outputs(self, *own: Array) -> None:
+        """Where costs find outputs, what is saved of them, and deltas, without padding; own: the rows."""
+        size = self.plan.slots * int(self.plan.layout.layers["n_out"][-1])
+        outputs, saved, deltas = own or (self.zeros(size) for _ in range(3))
         self.put(
             self.run[0], outputs=outputs.ctypes.data, saved_outputs=saved.ctypes.data,
             output_deltas=deltas.ctypes.data,

@@ -91,7 +91,7 @@ class LinesWorkspace(FitMemory):
             deltas=deltas.ctypes.data, height=n_out, lines=lines.ctypes.data,
             delta_lines=delta_lines.ctypes.data,
         )  # fmt: skip
-        self.describe_outputs(outputs, saved, deltas, ld_out)
+        self.describe_outputs(*((outputs, saved, deltas) if ld_out == n_out else ()))
 
     def _describe_blocks(self) -> None:
         layout, moments = self.layout, [m.ctypes.data for m in self.moments] + [0, 0]

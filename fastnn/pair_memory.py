@@ -10,15 +10,16 @@ from fastnn.checks import Array
 from fastnn.memory import Memory
 from fastnn_kernels import pair_moves, tile_unit
 from fastnn_kernels.csr import CSR_PANELS
-from fastnn_kernels.pair_layout import PairLayout, output_row
+from fastnn_kernels.pair_layout import PairLayout, panels_over
 from fastnn_kernels.pair_tiles import pair_tiles
 from fastnn_kernels.pairs import PANEL_VECTORS, STRIP, WORD, panel_width, tiles_permitted, whole_groups
 
 
 class PairMemory(Memory):
-    """A memory of records that the loops of epoch_pairs.py read."""
+    """A memory of records that the loops of epoch_pairs.py read; slots: rows of all panels, whole groups."""
 
     layout: PairLayout
+    slots: int
     layers: Array
     panels: Array
 
@@ -26,10 +27,10 @@ class PairMemory(Memory):
         """A vector of zeroed words of pairs."""
         return self.zeros(size, np.int32)
 
-    def tiles(self, n: int, n_rows: int) -> tuple[int, int]:
+    def tiles(self, n: int) -> tuple[int, int]:
         """Room for rows of n numbers in tiles: the words from strip to strip, and its address."""
         strip = whole_groups(n) // 2 * STRIP
-        return strip, int(self.words(n_rows // STRIP * strip).ctypes.data)
+        return strip, int(self.words(self.slots // STRIP * strip).ctypes.data)
 
     def describe_pairs(self, run: Any, training: bool) -> None:
         """The leaves that make pairs, and those that begin and end the use of AMX's tiles."""
@@ -38,17 +39,24 @@ class PairMemory(Memory):
             moves["weights_to_pairs"] = pair_moves.weights_to_pairs
         if tiles_permitted():
             moves |= {"configure": tile_unit.configure_tiles, "release": tile_unit.release_tiles}
-        self.put(run, pair_row=panel_width() * WORD, **moves)
+        self.put(run, slots=self.slots, pair_row=panel_width() * WORD, **moves)
 
-    def describe_rows(self, layer: Any, known: Any, rows: int, n_rows: int, csr: bool) -> tuple[Array, int]:
-        """A layer's inputs in tiles, unless they are CSR rows, and its outputs: the vector, and their row."""
-        n_in, row = int(known["n_in"]), output_row(int(known["n_out"]))
-        outputs = self.zeros(n_rows * row)
-        self.put(layer, rows=rows, ld_out=row, outputs=outputs.ctypes.data)
+    def describe_rows(self, layer: Any, known: Any, rows: int, csr: bool) -> Array:
+        """A layer's inputs in tiles, unless they are CSR rows, and its outputs, a vector of panels."""
+        outputs = self.panels_of(int(known["n_out"]))
+        self.put(layer, rows=rows, ld_out=panel_width(), outputs=outputs.ctypes.data)
         if not csr:
-            strip, tiles = self.tiles(n_in, n_rows)
+            strip, tiles = self.tiles(int(known["n_in"]))
             self.put(layer, strip=strip, tiles=tiles)
-        return outputs, row
+        return outputs
+
+    def panels_of(self, n: int) -> Array:
+        """Rows of n float32 numbers in panels."""
+        return self.zeros(self.slots * panels_over(n) * panel_width())
+
+    def first_columns(self, panels: Array) -> int:
+        """The address of the table of the addresses of the rows of the first panel."""
+        return self.rows(panels[: self.slots * panel_width()], panel_width())
 
     def describe_weights(self, sparse: bool) -> None:
         """The panels of W, all but where they stand."""
@@ -56,7 +64,8 @@ class PairMemory(Memory):
         for panel, about in zip(self.panels, known, strict=False):
             csr = sparse and about["layer"] == 0
             self.put(
-                panel, at=int(about["column"]) * self.itemsize, offset=int(about["offset"]) * self.itemsize,
+                panel, at=int(about["column"]) * self.slots * self.itemsize,
+                offset=int(about["offset"]) * self.itemsize,
                 row=panel_width(), columns=panel_width(),
                 forward=None if csr else pair_tiles().forward,
                 csr_forward=CSR_PANELS[PANEL_VECTORS][0] if csr else None,

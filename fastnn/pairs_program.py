@@ -34,11 +34,11 @@ class PairsProgram(ForwardProgram, PairMemory):
     def describe(self, layers: Array, chunk: int, sparse: bool) -> None:
         self.layout, self._sparse = pairs_of(layers), sparse
         self.panels = np.zeros(int((self.layout.panels["bias"] == 0).sum()), records.PANEL)
-        n_rows, rows = whole_groups(chunk), self.room(chunk, np.int64)
+        self.slots, rows = whole_groups(chunk), self.room(chunk, np.int64)
         for index, (layer, known) in enumerate(zip(self.layers, layers, strict=True)):
             self.describe_activation(layer, known, bent=True)
-            outputs, row = self.describe_rows(layer, known, rows, n_rows, csr=sparse and index == 0)
-            rows = self.rows(outputs, row)
+            outputs = self.describe_rows(layer, known, rows, csr=sparse and index == 0)
+            rows = self.first_columns(outputs)
         self.describe_weights(sparse)
         self.describe_pairs(self.record[0], training=False)
 

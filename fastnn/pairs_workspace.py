@@ -11,7 +11,7 @@ from fastnn_kernels import epoch_pairs, panel_moves, plumbing, records
 from fastnn_kernels.activations import BY_CODE
 from fastnn_kernels.column_tiles import bias_gradient
 from fastnn_kernels.dropout import dropout
-from fastnn_kernels.pair_layout import PairLayout
+from fastnn_kernels.pair_layout import PairLayout, panels_over
 from fastnn_kernels.pair_tiles import pair_tiles
 from fastnn_kernels.pairs import WORD, panel_width, whole_groups
 
@@ -24,10 +24,11 @@ class PairsWorkspace(FitMemory, PairMemory):
 
     def describe(self) -> None:
         self.layout, self._width = self.plan.layout, panel_width()
+        self.slots = whole_groups(self.plan.slots)
         self._pairs, self._back = self.words(self.layout.size // 2), self.words(self.layout.back_size)
         self._table = np.ascontiguousarray(self.layout.panels)
         self._describe_run()
-        self._describe_layers(whole_groups(self.plan.slots))
+        self._describe_layers()
         self._describe_panels()
         self._describe_blocks()
 
@@ -39,7 +40,7 @@ class PairsWorkspace(FitMemory, PairMemory):
         self.grads = self.zeros(layout.size + 1 if plan.whole else plan.workers * size)
         self.put(
             self.run[0], sparse=plan.sparse, whole=plan.whole, piece=plan.piece,
-            slots=whole_groups(plan.slots), grads=self.grads.ctypes.data, block_bytes=size * self.itemsize,
+            grads=self.grads.ctypes.data, block_bytes=size * self.itemsize,
             stack=self.room(plan.workers * height * size), stack_bytes=height * size * self.itemsize,
             dropout=dropout if (layout.layers["keep"] < 1).any() else None,
         )  # fmt: skip
@@ -47,29 +48,30 @@ class PairsWorkspace(FitMemory, PairMemory):
             self.put(self.run[0], add=plumbing.add)
         self.describe_pairs(self.run[0], training=True)
 
-    def _describe_layers(self, slots: int) -> None:
-        """Activations, deltas and what is saved of each layer, in rows and in pairs."""
-        last, rows = len(self.layers) - 1, int(self.run["rows"][0])
+    def _describe_layers(self) -> None:
+        """Activations, deltas and what is saved of each layer, and their pairs."""
+        last, rows, half = len(self.layers) - 1, int(self.run["rows"][0]), self.slots // 2
         for index, (layer, known) in enumerate(zip(self.layers, self.layout.layers, strict=True)):
-            n_in, slope = int(known["n_in"]), BY_CODE[int(known["activation"])].slope
-            self.describe_activation(layer, index, slope is not None and index != last)
-            outputs, row = self.describe_rows(layer, known, rows, slots, csr=self.plan.sparse and index == 0)
-            deltas = self.zeros(outputs.size)
-            saved = self.zeros(outputs.size) if layer["save"] else outputs
+            n_in, n_out = int(known["n_in"]), int(known["n_out"])
+            bent = BY_CODE[int(known["activation"])].slope is not None and index != last
+            self.describe_activation(layer, index, bent)
+            outputs = self.describe_rows(layer, known, rows, csr=self.plan.sparse and index == 0)
+            deltas = self.panels_of(n_out)
+            saved = self.panels_of(n_out) if layer["save"] else outputs
             self.put(
-                layer, deltas=deltas.ctypes.data, delta_rows=self.rows(deltas, row), saved=saved.ctypes.data
-            )
+                layer, deltas=deltas.ctypes.data, saved=saved.ctypes.data,
+                delta_rows=self.first_columns(deltas),
+            )  # fmt: skip
             if layer["tiles"]:
-                columns = -(-int(layer["n_out"]) // self._width) * self._width
                 self.put(
-                    layer, turned=self.words(whole_groups(n_in) * slots // 2).ctypes.data,
-                    delta_panels=self.words(columns * slots // 2).ctypes.data,
+                    layer, turned=self.words(whole_groups(n_in) * half).ctypes.data,
+                    delta_panels=self.words(panels_over(n_out) * self._width * half).ctypes.data,
                 )  # fmt: skip
             if index:
-                strip, tiles = self.tiles(int(layer["n_out"]), slots)
+                strip, tiles = self.tiles(n_out)
                 self.put(layer, delta_strip=strip, delta_tiles=tiles)
-            rows = self.rows(outputs, row)
-        self.describe_outputs(outputs, saved, deltas, row)
+            rows = self.first_columns(outputs)
+        self.describe_outputs()
 
     def _describe_panels(self) -> None:
         """The panels of W, then those of W'."""
@@ -84,12 +86,7 @@ class PairsWorkspace(FitMemory, PairMemory):
         backward = pair_tiles().backward
         for panel, (index, column) in zip(self.panels[len(weights) :], pairs, strict=True):
             place = layout.turned[index] + column * whole_groups(int(self.layers["n_out"][index])) // 2
-            self.put(
-                panel,
-                weights=self._back.ctypes.data + place * WORD,
-                at=column * self.itemsize,
-                backward=backward,
-            )
+            self.put(panel, weights=self._back.ctypes.data + place * WORD, backward=backward)
         for index, layer in enumerate(self.layers):
             bounds = np.searchsorted([index for index, _ in pairs], (index, index + 1))
             layer["first_back"], layer["end_back"] = bounds + len(weights)

@@ -112,7 +112,7 @@ class PanelWorkspace(FitMemory):
                 strip_rows = self.rows(strips[: slots * BLOCK_ROWS], BLOCK_ROWS)
                 self.put(layer, strips=strips.ctypes.data, strip_rows=strip_rows)
             rows = self.rows(outputs, ld_out)
-        self.describe_outputs(outputs, saved, deltas, ld_out)
+        self.describe_outputs(*((outputs, saved, deltas) if ld_out == n_out else ()))
 
     def _describe_panels(self) -> None:
         """The panels of W, then those of W'."""

@@ -16,7 +16,7 @@ STAGES = (
     {"leaves", "pointers", "simd", "vecmath"},
     {"dropout", "emit", "gates", "machine", "modes", "pairs", "panels", "peak", "plumbing", "records"}
     | {"shuffles", "softmax", "tile_unit"},
-    {"cross_entropy", "fit_layout", "pair_moves", "pair_tiles", "table_tiles", "tiles"},
+    {"between", "cross_entropy", "fit_layout", "pair_moves", "pair_tiles", "table_tiles", "tiles"},
     {
         "activations",
         "adam_tiles",

@@ -33,14 +33,15 @@ def dropout_key(seed, step, layer):
 def dropout(T):
     """a[i, j] = a[i, j] / keep where the unit survives, else 0 (NaN stays NaN), for rows of `row` elements.
 
-    `first` is the number of the first row within the batch, `keep` the survivors' share.
+    `first` is the number of the first row within the batch, `column` that of the first unit within the layer,
+    `keep` the survivors' share.
     """
     zero = T(0)
 
-    def dropout(a, first, rows, n, row, keep, seed, step, layer):
+    def dropout(a, first, rows, column, n, row, keep, seed, step, layer):
         scale, limit, key = T(1.0 / keep), int(keep * 4294967296.0), dropout_key(seed, step, layer)
         for i in range(rows):
-            start = mix(key ^ (first + i))
+            start = mix(key ^ (first + i)) + column
             for j in range(n):
                 a[i * row + j] *= scale if mix((start + j) & LOW_32_BITS) < limit else zero
 

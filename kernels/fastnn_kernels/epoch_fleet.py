@@ -11,9 +11,9 @@ import math
 from numba import types
 
 from fastnn_kernels import leaves
+from fastnn_kernels.between import activation_backward, activation_forward, copy_rows, cost, cost_clip
 from fastnn_kernels.glue import glue
 from fastnn_kernels.modes import flush_subnormals, restore
-from fastnn_kernels.phases import activation_backward, activation_forward, copy_rows, cost, cost_clip
 from fastnn_kernels.pointers import atomic_add, integers, reals
 from fastnn_kernels.records import SAVE_A, SAVE_Z, fleet_layer_of, fleet_of
 

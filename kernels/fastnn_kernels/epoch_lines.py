@@ -9,16 +9,10 @@ bits do not depend on threads. Parameters stand as the user's do. All else is as
 from numba import types
 
 from fastnn_kernels import leaves
+from fastnn_kernels.between import activation_backward, activation_forward, copy_rows, cost_rows
 from fastnn_kernels.epoch import loop, slices
 from fastnn_kernels.glue import PAIR, glue
-from fastnn_kernels.phases import (
-    activation_backward,
-    activation_forward,
-    copy_rows,
-    cost_rows,
-    gather_rows,
-    sums_of_segments,
-)
+from fastnn_kernels.phases import gather_rows, sums_of_segments
 from fastnn_kernels.pointers import integers
 from fastnn_kernels.records import SAVE_Z, layer_of
 from fastnn_kernels.simd import VECTOR_BYTES

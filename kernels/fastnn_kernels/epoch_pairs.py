@@ -1,24 +1,19 @@
 """The loops of training and prediction with products of bfloat16 numbers; all else is as in epoch.py.
 
-What a layer takes, and its deltas, become pairs chunk by chunk: see pairs.py. A first layer over CSR rows is
-computed in float32.
+Activations and deltas stand in panels too, in float32: (rows, width) each, so that a block of a product is
+written to one place. What a layer takes, and its deltas, become pairs chunk by chunk: see pairs.py. A first
+layer over CSR rows is computed in float32.
 """
 
 from numba import types
 
 from fastnn_kernels import leaves
+from fastnn_kernels.between import bend_rows, copy_rows, costs_of_rows, unbend_rows
 from fastnn_kernels.epoch import loop, slices, sparse_phase
 from fastnn_kernels.glue import PAIR, glue
 from fastnn_kernels.inference import predicting
 from fastnn_kernels.pairs import GROUP, STRIP, WORD
-from fastnn_kernels.phases import (
-    bend_rows,
-    column_sum,
-    csr_forward,
-    phase_of,
-    sums_of_segments,
-    unbend_rows,
-)
+from fastnn_kernels.phases import column_sum, csr_forward, phase_of, sums_of_segments
 from fastnn_kernels.records import layer_of, panel_of
 
 pairs_forward, pairs_backward, pairs_gradient = map(
@@ -34,46 +29,77 @@ def groups(n):
     return (n + GROUP - 1) // GROUP
 
 
+@glue(types.int64)
+def panel_at(run, number, slot):
+    """The byte where the rows from `slot` on of a panel of float32 numbers begin."""
+    return number * run.slots * run.pair_row + slot * run.pair_row
+
+
 @glue()
 def products_of_pairs(run, layer, numbers, rows, slot):
     """The outputs of one layer, with the activation where that is a bent line."""
-    to = layer.outputs + slot * layer.ld_out * run.itemsize
     inputs = layer.tiles + slot // STRIP * layer.strip * WORD
     for number in range(layer.first_panel, layer.end_panel):
         panel = panel_of(run.panels, number)
+        z = layer.outputs + panel_at(run, number - layer.first_panel, slot)
         if layer.tiles != 0:
             pairs_forward(
-                panel.forward, inputs, layer.strip, rows, groups(layer.n_in),
-                panel.weights, panel.biases, to + panel.at, layer.ld_out, layer.slope,
+                panel.forward, inputs, layer.strip, rows, groups(layer.n_in), panel.weights, panel.biases, z,
+                layer.slope,
             )  # fmt: skip
         else:
             csr_forward(
                 panel.csr_forward, run.x, run.indices, run.indptr, numbers, rows, panel.weights, panel.row,
-                panel.columns, panel.biases, to + panel.at, layer.ld_out, layer.slope,
+                panel.columns, panel.biases, z, layer.ld_out, layer.slope,
             )  # fmt: skip
 
 
 @glue()
 def forward_pairs(run, numbers, first, rows, slot, step):
     """All layers' outputs for rows first .. first + rows of the batch; of the last one Z."""
-    last = run.n_layers - 1
+    last, width = run.n_layers - 1, run.pair_row // WORD
     for index in range(last + 1):
         layer = layer_of(run.layers, index)
         if layer.tiles != 0:
             tiles = layer.tiles + slot // STRIP * layer.strip * WORD
             turned = 0 if layer.turned == 0 else layer.turned + slot // 2 * STRIP * WORD
             pairs_of_rows(
-                run.rows_to_pairs, layer.rows + 8 * slot, layer.n_in, rows, tiles, layer.strip,
-                turned, run.slots // 2 * STRIP, 0, 0,
+                run.rows_to_pairs, layer.rows + 8 * slot, width if index == 0 else run.slots * width,
+                layer.n_in, rows, tiles, layer.strip, turned, run.slots // 2 * STRIP, 0, 0,
             )  # fmt: skip
         products_of_pairs(run, layer, numbers, rows, slot)
-        if index < last:
-            bend_rows(run, layer, index, first, rows, slot, step)
+        if index < last and (layer.activate != 0 or layer.save != 0 or layer.keep < 1.0):
+            for column in range(0, layer.n_out, width):
+                at, columns = panel_at(run, column // width, slot), min(width, layer.n_out - column)
+                bend_rows(run, layer, index, first, rows, at, column, columns, step)
+
+
+@glue()
+def outputs_of_pairs(run, rows, slot, to):
+    """Copy the last layer's outputs of some rows, without panels."""
+    top, width = layer_of(run.layers, run.n_layers - 1), run.pair_row // WORD
+    for column in range(0, top.n_out, width):
+        source, columns = top.outputs + panel_at(run, column // width, slot), min(width, top.n_out - column)
+        copy_rows(run.copy_rows, source, width, rows, columns, to + column * run.itemsize, top.n_out)
+
+
+@glue()
+def cost_pairs(run, first, rows, slot, scale, step):
+    """The rows' costs, and dZ of the last layer, which is put into panels."""
+    top, width = layer_of(run.layers, run.n_layers - 1), run.pair_row // WORD
+    at = slot * top.n_out * run.itemsize
+    outputs_of_pairs(run, rows, slot, run.outputs + at)
+    costs_of_rows(run, first, rows, slot, scale, step)
+    for column in range(0, top.n_out, width):
+        to, columns = top.deltas + panel_at(run, column // width, slot), min(width, top.n_out - column)
+        source = run.output_deltas + at + column * run.itemsize
+        copy_rows(run.copy_rows, source, top.n_out, rows, columns, to, width)
 
 
 @glue()
 def backward_pairs(run, first, rows, slot, step):
     """dZ of every hidden layer, from dZ of the last; and what the sums over rows take of each."""
+    width = run.pair_row // WORD
     for index in range(run.n_layers - 1, -1, -1):
         layer = layer_of(run.layers, index)
         tiles, panels = layer.delta_tiles, layer.delta_panels
@@ -83,36 +109,39 @@ def backward_pairs(run, first, rows, slot, step):
             panels += slot // 2 * run.pair_row
         if tiles != 0 or panels != 0:
             pairs_of_rows(
-                run.rows_to_pairs, layer.delta_rows + 8 * slot, layer.n_out, rows, tiles, layer.delta_strip,
-                0, 0, panels, run.slots // 2 * run.pair_row // WORD,
+                run.rows_to_pairs, layer.delta_rows + 8 * slot, run.slots * width, layer.n_out, rows,
+                tiles, layer.delta_strip, 0, 0, panels, run.slots // 2 * width,
             )  # fmt: skip
         if index > 0:
             below = layer_of(run.layers, index - 1)
-            at = slot * below.ld_out * run.itemsize
             for number in range(layer.first_back, layer.end_back):
-                panel = panel_of(run.panels, number)
+                panel, at = panel_of(run.panels, number), panel_at(run, number - layer.first_back, slot)
                 pairs_backward(
                     panel.backward, tiles, layer.delta_strip, rows, groups(layer.n_out), panel.weights,
-                    below.saved + at + panel.at, below.ld_out, below.deltas + at + panel.at, below.slope,
+                    below.saved + at, below.deltas + at, below.slope,
                 )  # fmt: skip
-            unbend_rows(run, below, index - 1, first, rows, slot, step)
+            if below.keep < 1.0 or below.derive != 0:
+                for column in range(0, below.n_out, width):
+                    at, columns = panel_at(run, column // width, slot), min(width, below.n_out - column)
+                    unbend_rows(run, below, index - 1, first, rows, at, column, columns, step)
 
 
 @glue()
 def sums_of_pairs(run, block, slot, rows, to, held):
     """The gradient of one block over some rows of the workspace."""
-    layer = layer_of(run.layers, block.layer)
+    layer, width = layer_of(run.layers, block.layer), run.pair_row // WORD
     if block.first < 0:
-        d = layer.deltas + slot * layer.ld_out * run.itemsize
-        column_sum(block.gradient, d, layer.ld_out, rows, block.size, to)
+        for column in range(0, block.size, width):
+            d, columns = layer.deltas + panel_at(run, column // width, slot), min(width, block.size - column)
+            column_sum(block.gradient, d, width, rows, columns, to + column * run.itemsize)
     else:
         words = run.slots // 2 * STRIP
         a = layer.turned + (block.first // STRIP * words + slot // 2 * STRIP) * WORD
-        d = layer.delta_panels + (block.column * run.slots // 2 + slot // 2 * block.width) * WORD
+        d = layer.delta_panels + (block.column * run.slots // 2 + slot // 2 * width) * WORD
         pairs_gradient(block.gradient, a, words, block.rows, groups(rows), d, to)
 
 
-pairs_phase, pairs_in_pieces = phase_of(forward_pairs, backward_pairs, sums_of_pairs)
+pairs_phase, pairs_in_pieces = phase_of(forward_pairs, cost_pairs, backward_pairs, sums_of_pairs)
 
 
 @glue(PAIR)
@@ -159,6 +188,11 @@ def forward_in_tiles(run, numbers, first, rows, slot, step):
         tile_mode(run.release)
 
 
+@glue()
+def outputs_of_chunk(run, rows, to):
+    outputs_of_pairs(run, rows, 0, to)
+
+
 train_slice, train_part = slices(pairs_phase, sparse_phase, sum_up_pairs, follow_in_pairs)
 
 
@@ -177,4 +211,4 @@ def train_pairs_in_parts(T):
 @leaves.leaf("predict")
 def predict_pairs(T):
     """As `inference.predict`, with products of bfloat16 numbers."""
-    return predicting(forward_in_tiles)
+    return predicting(forward_in_tiles, outputs_of_chunk)

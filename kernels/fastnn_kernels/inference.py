@@ -5,9 +5,10 @@ user's matrices in place. Each output is the same chain of multiply-adds in both
 """
 
 from fastnn_kernels import leaves
+from fastnn_kernels.between import activation_forward, copy_rows
 from fastnn_kernels.glue import glue
 from fastnn_kernels.modes import flush_subnormals, restore
-from fastnn_kernels.phases import activation_forward, copy_rows, forward_rows
+from fastnn_kernels.phases import forward_rows
 from fastnn_kernels.pointers import integers
 from fastnn_kernels.records import layer_of, run_of
 
@@ -20,8 +21,15 @@ def gather_inputs(run, start, rows):
         table[i] = run.x + (start + i) * run.x_bytes
 
 
-def predicting(forward_rows):
-    """What a leaf compiles: rows first .. last of the record at an address; forward_rows: of a chunk."""
+@glue()
+def outputs_of_rows(run, rows, to):
+    """Copy the last layer's outputs of a chunk to where they are wanted."""
+    top = layer_of(run.layers, run.n_layers - 1)
+    copy_rows(run.copy_rows, top.outputs, top.ld_out, rows, top.n_out, to, top.n_out)
+
+
+def predicting(forward_rows, outputs_of_rows):
+    """What a leaf compiles: rows first .. last of the record at an address, by these two of a chunk."""
 
     def predict(address, first, last):
         run, mode = run_of(address, 0), flush_subnormals()
@@ -32,7 +40,7 @@ def predicting(forward_rows):
                 gather_inputs(run, start, rows)
             forward_rows(run, run.order + 8 * start, 0, rows, 0, 0)
             to = run.y + start * top.n_out * run.itemsize
-            copy_rows(run.copy_rows, top.outputs, top.ld_out, rows, top.n_out, to, top.n_out)
+            outputs_of_rows(run, rows, to)
             if top.activate != 0:
                 activation_forward(top.activate, to, rows, top.n_out)
         restore(mode)
@@ -44,4 +52,4 @@ def predicting(forward_rows):
 @leaves.leaf("predict")
 def predict(T):
     """The outputs of rows first .. last of the record at `address`, into the memory at `run.y`."""
-    return predicting(forward_rows)
+    return predicting(forward_rows, outputs_of_rows)

@@ -39,8 +39,8 @@ FAMILIES = {
     "cost_clip": "pppbiiidp",
     # scalars, rates, clip, l2, plain, grads, mean, square, params, n
     "optimizer": "DDddbppppi",
-    # A, first, rows, n, row, keep, seed, step, layer
-    "dropout": "piiiidiii",
+    # A, first, rows, column, n, row, keep, seed, step, layer
+    "dropout": "piiiiidiii",
     # rows, m, k, W, start, Z, Z_row, slope
     "product_forward": "Iiipppid",
     # rows, m, k, W, W_row, columns, start, Z, Z_row, slope
@@ -88,10 +88,10 @@ FAMILIES = {
     # rows, at, n, k, to, to_row
     "strip": "Iiiipi",
     # Products of bfloat16: see pair_tiles.py and pair_moves.py.
-    "pairs_forward": "wiiiwppid",
-    "pairs_backward": "wiiiwpipd",
+    "pairs_forward": "wiiiwppd",
+    "pairs_backward": "wiiiwppd",
     "pairs_gradient": "wiiiwp",
-    "pairs_of_rows": "Iiiwiwiwi",
+    "pairs_of_rows": "Iiiiwiwiwi",
     "pairs_of_weights": "piwwi",
     "tile_mode": "",
     # panels, their number, first, groups, rows, inner, dV, W, E, dW, dE

@@ -13,7 +13,7 @@ import numpy as np
 
 from fastnn_kernels.fit_layout import BLOCKS, shares_of
 from fastnn_kernels.pairs import GROUP, panel_width, whole_groups
-from fastnn_kernels.panels import BAD_STRIDE, PANEL
+from fastnn_kernels.panels import PANEL
 
 # A unit of AMX that has had nothing to do for half a microsecond, as long as the optimizer takes for 1,024
 # parameters, wakes up in 0.3 us: by blocks of 8 groups gradients and updates of W (1024, 1024) take 15% less
@@ -21,11 +21,9 @@ from fastnn_kernels.panels import BAD_STRIDE, PANEL
 BLOCK_ROWS = 8 * GROUP
 
 
-def output_row(n):
-    """Elements between rows of n activations: whole panels, off multiples of 1 KiB."""
-    width = panel_width()
-    row = -(-n // width) * width
-    return row + width if row * 4 % BAD_STRIDE == 0 else row
+def panels_over(n):
+    """How many panels n columns take."""
+    return -(-n // panel_width())
 
 
 class PairLayout:
@@ -45,12 +43,11 @@ class PairLayout:
 
     def _panels(self, index, layer):
         n_in, n_out, width = int(layer["n_in"]), int(layer["n_out"]), panel_width()
-        starts = range(0, n_out, width)
-        for column in starts:
+        for column in range(0, n_out, width):
             columns, source = min(width, n_out - column), int(layer["weights"]) + column
             yield index, 0, column, columns, width, n_in, self.size, source, n_out
             self.size += whole_groups(n_in) * width
-        row = len(starts) * width
+        row = panels_over(n_out) * width
         yield index, 1, 0, n_out, row, 1, self.size, int(layer["biases"]), n_out
         self.biases.append(self.size)
         self.size += whole_groups(row)

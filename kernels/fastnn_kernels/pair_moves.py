@@ -68,7 +68,7 @@ def _pairs(items):
 
 
 @emitted
-def _of_rows(v, rows, n, m, tiles, strip, turned_tiles, turned_strip, panels, panel):
+def _of_rows(v, rows, apart, n, m, tiles, strip, turned_tiles, turned_strip, panels, panel):
     builder, width = v.builder, PANEL_VECTORS * v.lanes
     bits = cgutils.alloca_once(builder, words_of(v))
 
@@ -81,8 +81,10 @@ def _of_rows(v, rows, n, m, tiles, strip, turned_tiles, turned_strip, panels, pa
         line, tile = v.pointer(tiles, line_offset(builder, r, strip)), in_tiles(builder, pair)
 
         def square(j, masks):
+            column = builder.mul(builder.udiv(j, _I64(width)), apart)
+
             def vector(source, half):
-                return v.load(v.pointer(source, j, half * v.lanes), masks[half])
+                return v.load(v.pointer(source, column, half * v.lanes), masks[half])
 
             with _there(builder, tiles):
                 here = v.pointer(line, in_tiles(builder, builder.lshr(j, _I64(1))))
@@ -139,13 +141,14 @@ def _of_weights(v, w, m, pairs, back, panel):
 
 @leaf("pairs_of_rows", EXACT)
 def rows_to_pairs(T):
-    def rows_to_pairs(rows, n, m, tiles, strip, turned_tiles, turned_strip, panels, panel):
+    def rows_to_pairs(rows, apart, n, m, tiles, strip, turned_tiles, turned_strip, panels, panel):
         """Of A (m, n), its rows at rows[i]: A in tiles, A' in tiles, A in panels, where there is room for it.
 
+        From a panel's width of a row the next is `apart` elements: the width itself, or those of a panel.
         Strips and panels are so many words apart. All is filled up to whole groups: columns, and the rows of
         A' and of the panels, with zeros, the rows of A with any numbers.
         """
-        _of_rows(rows, n, m, tiles, strip, turned_tiles, turned_strip, panels, panel)
+        _of_rows(rows, apart, n, m, tiles, strip, turned_tiles, turned_strip, panels, panel)
 
     return rows_to_pairs
 

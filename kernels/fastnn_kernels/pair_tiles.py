@@ -135,18 +135,18 @@ def _in_tiles(v, a, strip, m, k, b, start, finish):
 
 
 @emitted
-def _forward(v, by_tiles, a, strip, m, k, b, start, z, z_row, slope):
-    activate = rectifier(v, slope)
+def _forward(v, by_tiles, a, strip, m, k, b, start, z, slope):
+    activate, row = rectifier(v, slope), PANEL_VECTORS * v.lanes
 
     def finish(x, i, j):
-        v.store(activate(x), v.pointer(z, (i, z_row), j))
+        v.store(activate(x), v.pointer(z, (i, row), j))
 
     (_in_tiles if by_tiles else _in_registers)(v, a, strip, m, k, b, start, finish)
 
 
 @emitted
-def _backward(v, by_tiles, a, strip, m, k, b, saved, row, d, slope):
-    derive = rectifier_derivative(v, slope)
+def _backward(v, by_tiles, a, strip, m, k, b, saved, d, slope):
+    derive, row = rectifier_derivative(v, slope), PANEL_VECTORS * v.lanes
 
     def finish(x, i, j):
         v.store(derive(x, v.load(v.pointer(saved, (i, row), j))), v.pointer(d, (i, row), j))
@@ -185,17 +185,17 @@ def _define(by_tiles):
 
     @leaf("pairs_forward", EXACT, name=f"forward_{kind}")
     def forward(T):
-        def forward(a, strip, m, k, b, start, z, z_row, slope):
-            """Z_i = act(start + A_i B), m rows: A in tiles, B a panel, k GROUPs; act as in forward_panel."""
-            _forward(by_tiles, a, strip, m, k, b, start, z, z_row, slope)
+        def forward(a, strip, m, k, b, start, z, slope):
+            """Z = act(start + A B), m rows: A in tiles, B and Z panels, k GROUPs; act as in forward_panel."""
+            _forward(by_tiles, a, strip, m, k, b, start, z, slope)
 
         return forward
 
     @leaf("pairs_backward", EXACT, name=f"backward_{kind}")
     def backward(T):
-        def backward(a, strip, m, k, b, saved, row, d, slope):
-            """D_i = (A_i B) act'(saved_i) for m rows: A in tiles, B a panel, k GROUPs; act' is 1 or slope."""
-            _backward(by_tiles, a, strip, m, k, b, saved, row, d, slope)
+        def backward(a, strip, m, k, b, saved, d, slope):
+            """D = (A B) act'(saved), m rows: A in tiles, all else panels, k GROUPs; act' is 1 or slope."""
+            _backward(by_tiles, a, strip, m, k, b, saved, d, slope)
 
         return backward
 

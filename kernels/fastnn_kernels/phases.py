@@ -12,20 +12,16 @@ where the rows at hand begin; `numbers` the address of their numbers in the user
 from numba import types
 
 from fastnn_kernels import leaves
+from fastnn_kernels.between import bend_rows, copy_rows, cost_rows, unbend_rows
 from fastnn_kernels.fit_layout import BLOCK_ROWS as STRIP
 from fastnn_kernels.glue import glue
 from fastnn_kernels.pointers import integers
-from fastnn_kernels.records import SAVE_A, SAVE_Z, block_of, layer_of, panel_of
+from fastnn_kernels.records import block_of, layer_of, panel_of
 
-activation_forward, activation_backward, cost, cost_clip = map(
-    leaves.caller, ("activation_forward", "activation_backward", "cost", "cost_clip")
-)
 product_forward, product_in_place, product_backward, product_gradient = map(
     leaves.caller, ("product_forward", "product_in_place", "product_backward", "product_gradient")
 )
-csr_forward, csr_backward, gather, copy_rows, dropout = map(
-    leaves.caller, ("csr_forward", "csr_backward", "gather", "copy_rows", "dropout")
-)
+csr_forward, csr_backward, gather = map(leaves.caller, ("csr_forward", "csr_backward", "gather"))
 column_forward, column_backward, column_gradient, column_total = map(
     leaves.caller, ("column_forward", "column_backward", "column_gradient", "column_total")
 )
@@ -84,32 +80,6 @@ def copy_strips(run, layer, rows, slot):
 
 
 @glue()
-def bend_rows(run, layer, index, first, rows, slot, step):
-    """What follows a hidden layer's products: activation, dropout, and what their derivatives take."""
-    at = slot * layer.ld_out * run.itemsize
-    a, saved, row = layer.outputs + at, layer.saved + at, layer.ld_out
-    if layer.save == SAVE_Z:
-        copy_rows(run.copy_rows, a, row, rows, row, saved, row)
-    if layer.activate != 0:
-        activation_forward(layer.activate, a, rows, row)
-    if layer.save == SAVE_A:
-        copy_rows(run.copy_rows, a, row, rows, row, saved, row)
-    if layer.keep < 1.0:
-        dropout(run.dropout, a, first, rows, layer.n_out, row, layer.keep, run.seed, step, index)
-
-
-@glue()
-def unbend_rows(run, layer, index, first, rows, slot, step):
-    """From dA of a hidden layer, where the products have left it, to dZ."""
-    at, row = slot * layer.ld_out * run.itemsize, layer.ld_out
-    if layer.keep < 1.0:
-        d = layer.deltas + at
-        dropout(run.dropout, d, first, rows, layer.n_out, row, layer.keep, run.seed, step, index)
-    if layer.derive != 0:
-        activation_backward(layer.derive, layer.deltas + at, layer.saved + at, rows, row)
-
-
-@glue()
 def forward_rows(run, numbers, first, rows, slot, step):
     """All layers' outputs for rows first .. first + rows of the batch; of the last one Z."""
     last = run.n_layers - 1
@@ -119,39 +89,8 @@ def forward_rows(run, numbers, first, rows, slot, step):
             copy_strips(run, layer, rows, slot)
         layer_products(run, layer, index, numbers, rows, slot)
         if index < last:
-            bend_rows(run, layer, index, first, rows, slot, step)
-
-
-@glue()
-def cost_rows(run, first, rows, slot, scale, step):
-    """The rows' costs, if they are told of this step, and dZ of the last layer, which has its Z in place.
-
-    Costs take rows without padding: the last layer's are copied where they have it.
-    """
-    itemsize = run.itemsize
-    top = layer_of(run.layers, run.n_layers - 1)
-    n, padded, at = top.n_out, slot * top.ld_out * itemsize, slot * top.n_out * itemsize
-    a, saved, d = run.outputs + at, run.outputs + at, run.output_deltas + at
-    if top.ld_out != n:
-        copy_rows(run.copy_rows, top.outputs + padded, top.ld_out, rows, n, a, n)
-    if top.save == SAVE_Z:
-        saved = run.saved_outputs + at
-        copy_rows(run.copy_rows, a, n, rows, n, saved, n)
-    if top.activate != 0:
-        activation_forward(top.activate, a, rows, n)
-    targets, weights = run.targets + 4 * slot * run.y_words, run.row_weights + slot * itemsize
-    told, weighted = run.costs + first * itemsize, run.weights != 0
-    asked = run.told_every == 1 or step % run.told_every == 0
-    cost(
-        run.cost, a, targets, weights, weighted, rows, n, run.n_targets,
-        run.smoothing, run.threshold, scale, asked, told, d,
-    )  # fmt: skip
-    if run.clip_cost != 0:
-        cost_clip(run.clip_cost, a, targets, weights, weighted, rows, n, run.n_targets, run.ceiling, told)
-    if top.derive != 0:
-        activation_backward(top.derive, d, saved, rows, n)
-    if top.ld_out != n:
-        copy_rows(run.copy_rows, d, n, rows, n, top.deltas + padded, top.ld_out)
+            at = slot * layer.ld_out * run.itemsize
+            bend_rows(run, layer, index, first, rows, at, 0, layer.n_out, step)
 
 
 @glue()
@@ -173,7 +112,7 @@ def backward_rows(run, first, rows, slot, step):
                     panel.backward, layer.delta_rows + 8 * slot, rows, layer.n_out, panel.weights,
                     source + panel.at, row, d + panel.at, row, below.slope,
                 )  # fmt: skip
-        unbend_rows(run, below, index - 1, first, rows, slot, step)
+        unbend_rows(run, below, index - 1, first, rows, at, 0, below.n_out, step)
 
 
 @glue()
@@ -200,7 +139,7 @@ def sums_over_rows(run, block, slot, rows, to, strip_of_d):
         )  # fmt: skip
 
 
-def phase_of(forward_rows, backward_rows, sums_over_rows):
+def phase_of(forward_rows, cost_rows, backward_rows, sums_over_rows):
     """The functions rows_phase and sums_in_pieces, by those of a chunk and of a block over some rows."""
 
     @glue()
@@ -246,7 +185,7 @@ def phase_of(forward_rows, backward_rows, sums_over_rows):
     return rows_phase, sums_in_pieces
 
 
-rows_phase, sums_in_pieces = phase_of(forward_rows, backward_rows, sums_over_rows)
+rows_phase, sums_in_pieces = phase_of(forward_rows, cost_rows, backward_rows, sums_over_rows)
 
 
 @glue(types.int64)

@@ -55,7 +55,7 @@ def in_pairs(A, edge="end"):
     for wanted in ((0, 1, 2), (0,), (1,), (2,)):
         room = [guarded(np.full(shape, -1, np.int32), edge) for shape in shapes]
         given = [(room[i] if i in wanted else None, room[i][0].size) for i in range(3)]
-        call(guarded(addresses(A), edge), n, m, *(x for pair in given for x in pair))
+        call(guarded(addresses(A), edge), WIDTH, n, m, *(x for pair in given for x in pair))
         found.append(room)
     for i in range(3):
         np.testing.assert_array_equal(found[i + 1][i], found[0][i])
@@ -196,11 +196,11 @@ def test_products(m, k, unit, edge):
         assert (abs(found[:m] - expected) / size).max() < 1e-6
 
     Z = guarded(np.full((whole_groups(m), WIDTH), np.nan, np.float32), edge)
-    given = a, strip_of(a), m, groups, b, guarded(start, edge), Z, WIDTH
+    given = a, strip_of(a), m, groups, b, guarded(start, edge), Z
     leaf_of(unit, "forward")(*given, 0.5)
     check(Z, np.where(exact + start > 0, 1, 0.5) * (exact + start))
     saved = guarded(normal(np.float32, Z.shape, "A"), edge)
-    leaf_of(unit, "backward")(a, strip_of(a), m, groups, b, saved, WIDTH, Z, 0.5)
+    leaf_of(unit, "backward")(a, strip_of(a), m, groups, b, saved, Z, 0.5)
     check(Z, np.where(saved[:m] > 0, 1, 0.5) * exact)
 
 
@@ -222,7 +222,7 @@ def test_a_row_does_not_depend_on_the_rows_around_it(unit):
     found = []
     for first, last in ((0, 45), (0, 1), (5, 6), (17, 40)):
         a, Z = in_tiles(A[first:last].copy()), np.empty((64, WIDTH), np.float32)
-        leaf_of(unit, "forward")(a, strip_of(a), last - first, 3, b, start, Z, WIDTH, 1.0)
+        leaf_of(unit, "forward")(a, strip_of(a), last - first, 3, b, start, Z, 1.0)
         found.append((Z[: last - first], first, last))
     for Z, first, last in found:
         np.testing.assert_array_equal(Z, found[0][0][first:last])

@@ -158,14 +158,17 @@ def test_moves_and_sums(dtype, edge):
 @edges
 def test_dropout(dtype, edge):
     A = guarded(np.ones((40, 33), dtype), edge)
-    arguments = 0, 40, 30, 33, 0.75, 5, 7, 1
+    arguments = 0, 40, 0, 30, 33, 0.75, 5, 7, 1
     compiled("dropout", name_of(dtype))(A, *arguments)
     kept = A[:, :30] > 0
     assert set(np.unique(A[:, :30])) == {dtype(0), dtype(1 / 0.75)} and 0.65 < kept.mean() < 0.85
     np.testing.assert_array_equal(A[:, 30:], 1)
     half = guarded(np.ones((20, 33), dtype), edge)
-    compiled("dropout", name_of(dtype))(half, 20, 20, 30, 33, 0.75, 5, 7, 1)
+    compiled("dropout", name_of(dtype))(half, 20, 20, 0, 30, 33, 0.75, 5, 7, 1)
     np.testing.assert_array_equal(half, A[20:])  # a row's mask follows from its number
+    right = guarded(np.ones((40, 10), dtype), edge)
+    compiled("dropout", name_of(dtype))(right, 0, 40, 20, 10, 10, 0.75, 5, 7, 1)
+    np.testing.assert_array_equal(right, A[:, 20:30])
 
 
 def test_class_indices_need_rows():
