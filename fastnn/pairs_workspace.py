@@ -93,28 +93,25 @@ class PairsWorkspace(FitMemory, PairMemory):
         self.put(self.run[0], panels=self.panels.ctypes.data)
 
     def _describe_blocks(self) -> None:
-        layout, size = self.layout, self.itemsize
-        moments = [m.ctypes.data for m in self.moments] + [0, 0]
-        self.blocks = np.zeros(len(layout.blocks), records.BLOCK)
+        layout, size, known = self.layout, self.itemsize, self.layout.blocks
+        panel, offset = layout.panels[known["panel"]], known["offset"] * size
+        index, plain = known["layer"], panel["bias"] != 0
+        column, moments = panel["column"], [m.ctypes.data for m in self.moments] + [0, 0]
+        heights = np.array([whole_groups(int(n)) // 2 for n in self.layers["n_out"]])
+        words = np.asarray(layout.turned)[index] + known["first"] * heights[index] + column // 2 * self._width
+        paired, turned = ~plain & (self.layers["tiles"][index] != 0), ~plain & (index > 0)
+        self.blocks = np.zeros(len(known), records.BLOCK)
+        self.put(
+            self.blocks, layer=index, first=known["first"], rows=known["rows"], size=known["size"],
+            width=panel["width"], column=column, columns=known["columns"],
+            offset=offset, values=self.fit.ctypes.data + offset,
+            mean=moments[0] and moments[0] + offset, square=moments[1] and moments[1] + offset,
+            pairs=np.where(paired, self._pairs.ctypes.data + offset // 2, 0),
+            transposed=np.where(turned, self._back.ctypes.data + words * WORD, 0),
+        )  # fmt: skip
         gradient = pair_tiles().gradient
-        for number, panel in enumerate(layout.panels):
-            its = slice(*np.searchsorted(layout.blocks["panel"], (number, number + 1)))
-            blocks, known, index = self.blocks[its], layout.blocks[its], int(panel["layer"])
-            offset, column = known["offset"] * size, int(panel["column"])
-            self.put(
-                blocks, layer=index, first=known["first"], rows=known["rows"], size=known["size"],
-                width=int(panel["width"]), column=column, columns=known["columns"],
-                offset=offset, values=self.fit.ctypes.data + offset,
-                mean=moments[0] and moments[0] + offset, square=moments[1] and moments[1] + offset,
-            )  # fmt: skip
-            if panel["bias"]:
-                self.put(blocks, gradient=bias_gradient)
-            elif self.layers["tiles"][index]:
-                self.put(blocks, pairs=self._pairs.ctypes.data + offset // 2, gradient=gradient)
-            if index and not panel["bias"]:
-                height = whole_groups(int(self.layers["n_out"][index])) // 2
-                words = layout.turned[index] + known["first"] * height + column // 2 * self._width
-                self.put(blocks, transposed=self._back.ctypes.data + words * WORD)
+        for block, bias, tiled in zip(self.blocks, plain, paired, strict=True):
+            self.put(block, gradient=bias_gradient if bias else gradient if tiled else None)
         self.put(self.run[0], blocks=self.blocks.ctypes.data)
 
     @property
