@@ -33,11 +33,11 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 # asv takes less for better. Seconds that are of peers too are not compared: ratios are.
 COMPARED = (
-    r"^(estimators|course|fleets|kernels|memory|prediction|quality|searches|subnormals|training)\."
+    r"^(estimators|course|fleets|kernels|memory|precision|prediction|quality|searches|subnormals|training)\."
     r"(?!.*track_seconds)"
 )
 FIGURES = (
-    r"^(training\.(Training|Start|Threads)|prediction|estimators|fleets|searches|kernels\.Products|first"
+    r"^(training\.(Training|Start|Threads)|precision|prediction|estimators|fleets|searches|kernels\.Products|first"
     r"|subnormals|versions)\b"
 )
 NEWEST_ONLY = r"^versions\.", r"^(training.Training|prediction|versions)\b"  # without the peers, and with

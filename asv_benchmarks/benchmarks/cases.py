@@ -60,12 +60,11 @@ class Case:
             return X, random.integers(0, self.sizes[-1], self.rows)
         return X, random.integers(0, 2, (self.rows, self.sizes[-1])).astype(self.dtype)
 
-    def network(self, seed=0):
+    def network(self, seed=0, **options):
         from fastnn import Network
 
-        return Network(
-            self.sizes, activation=self.activation, output=self.output, dtype=self.dtype, seed=seed
-        )  # fmt: skip
+        about = {"activation": self.activation, "output": self.output, "dtype": self.dtype}
+        return Network(self.sizes, seed=seed, **about, **options)
 
     def start(self, seed=0):
         """The weights and biases that all begin with, as lists of arrays to be overwritten."""

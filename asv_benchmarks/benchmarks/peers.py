@@ -7,6 +7,7 @@ its library is absent. A process has the CPUs that a side may use and no more: n
 import sys
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -21,10 +22,10 @@ class Side(NamedTuple):
     outputs: Callable
 
 
-def fastnn(case, shuffle=True, threads=1):
+def fastnn(case, shuffle=True, threads=1, precision=None):
     from fastnn import Adam
 
-    (X, y), net = case.data, case.network()
+    (X, y), net = case.data, case.network(precision=precision)
     options = {"batch_size": case.batch, "optimizer": Adam(RATE), "threads": threads, "shuffle": shuffle}
     return Side(lambda epochs: net.fit(X, y, epochs=epochs, **options), net.predict)
 
@@ -54,7 +55,8 @@ def scikit_learn(case, shuffle=True):
     return Side(run, outputs)
 
 
-def pytorch(case, shuffle=True):
+def pytorch(case, shuffle=True, precision=None, fused=None):
+    """precision: 'bfloat16' for products under autocast; fused: the optimizer, None for PyTorch's choice."""
     import torch
 
     torch.set_num_threads(1)
@@ -70,19 +72,22 @@ def pytorch(case, shuffle=True):
     model = torch.nn.Sequential(*layers[:-1])
     loss = torch.nn.CrossEntropyLoss() if case.softmax else torch.nn.BCEWithLogitsLoss()
     # BCE is a mean over the outputs too, where ours is their sum: Adam does not see a factor.
-    optimizer = torch.optim.Adam(model.parameters(), RATE)
+    optimizer = torch.optim.Adam(model.parameters(), RATE, fused=fused)
+    cast = partial(torch.autocast, "cpu", torch.bfloat16, enabled=precision == "bfloat16")
 
     def run(epochs):
         for _ in range(epochs):
             order = torch.randperm(case.rows) if shuffle else torch.arange(case.rows)
             for rows in order.split(case.batch):
                 optimizer.zero_grad()
-                loss(model(X[rows]), y[rows]).backward()
+                with cast():
+                    cost = loss(model(X[rows]), y[rows])
+                cost.backward()
                 optimizer.step()
 
     def outputs(X):
-        with torch.no_grad():
-            Z = model(torch.from_numpy(X))
+        with torch.no_grad(), cast():
+            Z = model(torch.from_numpy(X)).to(torch.from_numpy(X).dtype)
             return (Z.softmax(1) if case.softmax else Z.sigmoid()).numpy()
 
     return Side(run, outputs)

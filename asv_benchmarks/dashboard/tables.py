@@ -17,6 +17,7 @@ from .text import digits, quantity, spread
 SUITE = Path(__file__).parents[1] / "benchmarks"
 BESIDE = {
     "training.Training": "Training",
+    "precision.Bfloat16": "Products of bfloat16",
     "prediction.Prediction": "Prediction",
     "estimators.Classifier": "In place of scikit-learn's estimators",
     "fleets.Fleets": "Fleets",

@@ -25,8 +25,8 @@ from fastnn_kernels.optimizers import OPTIMIZERS  # noqa: E402
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "asv_benchmarks"
 THREADS = ("NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
-MODULES = """course estimators first fleets kernels memory prediction quality searches subnormals training
-versions""".split()
+MODULES = """course estimators first fleets kernels memory precision prediction quality searches subnormals
+training versions""".split()
 DISCOVER = (
     "import sys; from asv_runner.discovery import list_benchmarks; list_benchmarks(sys.argv[1], sys.stdout)"
 )
