@@ -38,7 +38,7 @@ class Bfloat16(Beside):
     """Seconds of a step of Adam with products of bfloat16, on one CPU; PyTorch under autocast, or without."""
 
     seconds = 25
-    params = [list(SIDES), pick(list(CASES)[:1], [LARGE], CASES)]
+    params = [list(SIDES), pick(list(CASES)[:1], CASES, CASES)]
     param_names = ["against", "network"]
 
     def setup_cache(self):
