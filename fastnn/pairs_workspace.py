@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastnn.checks import Array
-from fastnn.fit_memory import FitMemory
+from fastnn.block_memory import BlockMemory
 from fastnn.pair_memory import PairMemory
-from fastnn_kernels import epoch_pairs, panel_moves, plumbing, records
+from fastnn_kernels import epoch_pairs, records
 from fastnn_kernels.activations import BY_CODE
 from fastnn_kernels.column_tiles import bias_gradient
-from fastnn_kernels.dropout import dropout
 from fastnn_kernels.pair_layout import PairLayout, panels_over
 from fastnn_kernels.pair_tiles import pair_tiles
 from fastnn_kernels.pairs import WORD, panel_width, whole_groups
 
 
-class PairsWorkspace(FitMemory, PairMemory):
-    """Parameters in panels of whole groups, and in pairs; activations in padded rows, and in pairs."""
+class PairsWorkspace(BlockMemory, PairMemory):
+    """Parameters, activations and deltas in panels, and in pairs."""
 
     loop, loop_in_parts = epoch_pairs.train_pairs, epoch_pairs.train_pairs_in_parts
     layout: PairLayout
@@ -26,27 +24,11 @@ class PairsWorkspace(FitMemory, PairMemory):
         self.layout, self._width = self.plan.layout, panel_width()
         self.slots = whole_groups(self.plan.slots)
         self._pairs, self._back = self.words(self.layout.size // 2), self.words(self.layout.back_size)
-        self._table = np.ascontiguousarray(self.layout.panels)
-        self._describe_run()
+        self.describe_sums()
+        self.describe_pairs(self.run[0], training=True)
         self._describe_layers()
         self._describe_panels()
         self._describe_blocks()
-
-    def _describe_run(self) -> None:
-        plan, layout = self.plan, self.layout
-        size = int(layout.blocks["size"].max())
-        pieces = -(-(plan.chunk if plan.segmented else plan.capacity) // plan.piece)
-        height = 0 if pieces == 1 else pieces.bit_length() + 1
-        self.grads = self.zeros(layout.size + 1 if plan.whole else plan.workers * size)
-        self.put(
-            self.run[0], sparse=plan.sparse, whole=plan.whole, piece=plan.piece,
-            grads=self.grads.ctypes.data, block_bytes=size * self.itemsize,
-            stack=self.room(plan.workers * height * size), stack_bytes=height * size * self.itemsize,
-            dropout=dropout if (layout.layers["keep"] < 1).any() else None,
-        )  # fmt: skip
-        if height:
-            self.put(self.run[0], add=plumbing.add)
-        self.describe_pairs(self.run[0], training=True)
 
     def _describe_layers(self) -> None:
         """Activations, deltas and what is saved of each layer, and their pairs."""
@@ -113,13 +95,3 @@ class PairsWorkspace(FitMemory, PairMemory):
         for block, bias, tiled in zip(self.blocks, plain, paired, strict=True):
             self.put(block, gradient=bias_gradient if bias else gradient if tiled else None)
         self.put(self.run[0], blocks=self.blocks.ctypes.data)
-
-    @property
-    def gradient_and_one(self) -> Array:
-        return super().gradient_and_one if self.plan.segmented else self.grads
-
-    def load(self, vector: Array, to: Array) -> None:
-        panel_moves.copy_panels(self._table, len(self._table), vector, to, False)
-
-    def store(self, source: Array, vector: Array) -> None:
-        panel_moves.copy_panels(self._table, len(self._table), vector, source, True)

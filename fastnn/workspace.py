@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastnn.block_memory import BlockMemory
 from fastnn.checks import Array
-from fastnn.fit_memory import FitMemory
 from fastnn.stage_memory import StageMemory
-from fastnn_kernels import epoch, input_stage, panel_moves, plumbing, records
+from fastnn_kernels import epoch, input_stage, panel_moves, records
 from fastnn_kernels.activations import BY_CODE
 from fastnn_kernels.column_tiles import (
     backward_column,
@@ -17,7 +17,6 @@ from fastnn_kernels.column_tiles import (
     gradient_column,
 )
 from fastnn_kernels.csr import CSR_PANELS, csr_backward_column, csr_forward_column
-from fastnn_kernels.dropout import dropout
 from fastnn_kernels.fit_layout import BLOCK_ROWS, FitLayout
 from fastnn_kernels.machine import machine
 from fastnn_kernels.panel_tiles import BACKWARD_PANELS, FORWARD_PANELS, GRADIENT_PANELS
@@ -27,7 +26,7 @@ from fastnn_kernels.panels import PANEL_VECTORS, lanes, leading_dimension, padde
 STRIPPED_PANELS = 2
 
 
-class PanelWorkspace(FitMemory):
+class PanelWorkspace(BlockMemory):
     """A run with units in lanes: parameters in panels, activations in padded rows."""
 
     loop, loop_in_parts = epoch.train, epoch.train_in_parts
@@ -37,8 +36,8 @@ class PanelWorkspace(FitMemory):
     def describe(self) -> None:
         self.layout = self.plan.layout
         self._back = self.zeros(self.layout.back_size)
-        self._table = np.ascontiguousarray(self.layout.panels)
         self.stripped = self._layers_in_strips()
+        self.describe_sums()
         self._describe_run()
         self._describe_layers(self.plan.slots)
         self._describe_panels()
@@ -72,24 +71,13 @@ class PanelWorkspace(FitMemory):
 
     def _describe_run(self) -> None:
         plan, layout, slots = self.plan, self.layout, self.plan.slots
-        block_bytes = padded(int(layout.blocks["size"].max()), self.itemsize) * self.itemsize
-        pieces = -(-(plan.chunk if plan.segmented else plan.capacity) // plan.piece)
-        height = 0 if pieces == 1 else pieces.bit_length() + 1
-        blocks = plan.workers * block_bytes // self.itemsize
-        self.grads = self.zeros(layout.size + 1 if plan.whole else blocks)
         strip = self.stripped.any() * min(plan.piece, slots) * PANEL_VECTORS * lanes(self.itemsize)
         self.put(
-            self.run[0], sparse=plan.sparse, whole=plan.whole, piece=plan.piece,
-            grads=self.grads.ctypes.data, block_bytes=block_bytes,
-            stack=self.room(plan.workers * height * block_bytes // self.itemsize),
-            stack_bytes=height * block_bytes,
-            slots=slots, delta_strip=self.room(plan.workers * strip), delta_strip_bytes=strip * self.itemsize,
+            self.run[0], slots=slots,
+            delta_strip=self.room(plan.workers * strip), delta_strip_bytes=strip * self.itemsize,
             strip=panel_moves.copy_strip if self.stripped.any() else None,
             transpose=panel_moves.transpose_panel if layout.back_size else None,
-            dropout=dropout if (layout.layers["keep"] < 1).any() else None,
         )  # fmt: skip
-        if height:
-            self.put(self.run[0], add=plumbing.add)
 
     def _describe_layers(self, slots: int) -> None:
         """Activations, deltas and what is saved of each layer, and the tables of their rows' addresses."""
@@ -170,15 +158,3 @@ class PanelWorkspace(FitMemory):
             if index and not one:
                 self.put(blocks, transposed=back + int(layout.places["transposed"][index]) * size)
         self.put(self.run[0], blocks=self.blocks.ctypes.data)
-
-    @property
-    def gradient_and_one(self) -> Array:
-        return super().gradient_and_one if self.plan.segmented else self.grads
-
-    # The way in and out of the fit's layout.
-
-    def load(self, vector: Array, to: Array) -> None:
-        panel_moves.copy_panels(self._table, len(self._table), vector, to, False)
-
-    def store(self, source: Array, vector: Array) -> None:
-        panel_moves.copy_panels(self._table, len(self._table), vector, source, True)

@@ -1,10 +1,5 @@
 """Pairs of bfloat16 numbers: rounding to the nearest, of two to the even one; how they stand; products."""
 
-import os
-import platform
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 from numba import config
@@ -226,44 +221,3 @@ def test_a_row_does_not_depend_on_the_rows_around_it(unit):
         found.append((Z[: last - first], first, last))
     for Z, first, last in found:
         np.testing.assert_array_equal(Z, found[0][0][first:last])
-
-
-COMPILED = """
-import re
-from cases import machine_code
-from fastnn_kernels.pair_moves import rows_to_pairs, weights_to_pairs
-from fastnn_kernels.pair_tiles import HEIGHT, IN_REGISTERS, IN_TILES, PANEL_VECTORS, UNROLL
-from fastnn_kernels.simd import BFLOAT16_UNITS
-
-assert set(BFLOAT16_UNITS) == {"AMX", "AVX512-BF16"}
-for leaf in IN_REGISTERS:
-    assert len(re.findall("vdpbf16ps", machine_code(leaf))) == UNROLL * HEIGHT * PANEL_VECTORS, leaf.name
-for leaf in IN_TILES:
-    code = machine_code(leaf)
-    assert len(re.findall("tdpbf16ps", code)) == 4 <= len(re.findall("tileloadd", code)), leaf.name
-for leaf in rows_to_pairs, weights_to_pairs:
-    assert "vcvtne2ps2bf16" in machine_code(leaf), leaf.name
-"""
-FEATURES = (
-    "avx avx2 fma bmi bmi2 f16c avx512f avx512vl avx512bw avx512dq avx512cd avx512bf16 amx-tile amx-bf16"
-)
-
-
-def run_for(features, code, tmp_path):
-    """Run Python code whose kernels are compiled for a CPU with these features."""
-    given = {
-        "NUMBA_CPU_NAME": "sapphirerapids",
-        "NUMBA_CPU_FEATURES": ",".join(f"+{name}" for name in features.split()),
-        "NUMBA_CACHE_DIR": str(tmp_path),
-    }
-    path = os.pathsep.join(filter(None, sys.path))
-    command, environment = [sys.executable, "-c", code], os.environ | given | {"PYTHONPATH": path}
-    child = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert child.returncode == 0, child.stdout + child.stderr
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(platform.machine().lower() not in ("x86_64", "amd64"), reason="names an x86 processor")
-def test_a_cpu_with_such_products_is_given_them(tmp_path):
-    """Compiled for one, not run: the tests above run them where this CPU is one."""
-    run_for(FEATURES, COMPILED, tmp_path)
