@@ -10,7 +10,6 @@ from typing import NamedTuple
 from llvmlite import ir
 
 from fastnn_kernels._jit import EXACT
-from fastnn_kernels._numba import cgutils
 from fastnn_kernels.emit import emitted, loop_of, rectifier, rectifier_derivative, vectors_at
 from fastnn_kernels.leaves import leaf
 from fastnn_kernels.pairs import (
@@ -60,78 +59,47 @@ def _in_registers(v, a, strip, m, k, b, start, finish):
     loop_of(builder, _I64(0), m, _I64(HEIGHT), [], block)
 
 
-def _block_of_tiles(v, line, strip, k, b, start, to, meanwhile=None):
-    """ROWS rows of start + A B to `to`, by AMX: the sums in tiles 0 .. 3, of 4 and 5 by 6 and 7.
+def _in_tiles(v, a, strip, m, k, b, start, finish, to):
+    """As _in_registers, by AMX: the sums in tiles 0 .. 3, of 4 and 5 by 6 and 7. A block is stored at `to`.
 
-    line: the first row of A; meanwhile(t): what is to be done beside group t.
+    There it is finished. In memory of its own, and beside the block that follows, gained nothing.
     """
     builder, width = v.builder, PANEL_VECTORS * v.lanes
     row = _I64(width * v.size)
     sums = [(x, y, 2 * x + y) for x in range(2) for y in range(2)]
-    for _, y, tile in sums:
-        if start is None:
-            zero_tile(builder, tile)
-        else:  # one row sixteen times
-            load_tile(builder, tile, v.pointer(start, y * v.lanes), _I64(0))
-
-    def group(t, held):
-        here, panel = v.pointer(line, (t, TILE_WORDS)), v.pointer(b, (t, LINE_WORDS * width))
-        load_tile(builder, 4, here, _I64(WORD * LINE_WORDS))
-        load_tile(builder, 6, panel, row)
-        load_tile(builder, 5, v.pointer(here, strip), _I64(WORD * LINE_WORDS))
-        load_tile(builder, 7, v.pointer(panel, v.lanes), row)
-        dot_tiles(builder, 0, 4, 6)
-        dot_tiles(builder, 2, 5, 6)
-        if meanwhile is not None:
-            meanwhile(t)
-        dot_tiles(builder, 1, 4, 7)
-        dot_tiles(builder, 3, 5, 7)
-        return held
-
-    loop_of(builder, _I64(0), k, _I64(1), [], group)
-    for x, y, tile in sums:
-        store_tile(builder, tile, v.pointer(to, x * STRIP * width + y * v.lanes), row)
-
-
-def _in_tiles(v, a, strip, m, k, b, start, finish):
-    """As _in_registers. While a block is computed the one before it is finished, some rows beside a group.
-
-    What a tile has just stored would be waited for: so it is twice as fast.
-    """
-    builder, width = v.builder, PANEL_VECTORS * v.lanes
-    room = cgutils.alloca_once(builder, ir.ArrayType(v.vector, 2 * ROWS * PANEL_VECTORS))
-    room.align = 64
-    room = builder.bitcast(room, v.element.as_pointer())
-    share = builder.udiv(builder.add(_I64(ROWS - 1), k), k)
-
-    def place(i):
-        """Of the block from row i on in the room."""
-        return v.pointer(room, (builder.and_(builder.udiv(i, _I64(ROWS)), _I64(1)), ROWS * width))
-
-    def finish_rows(i, first, end):
-        def one(r, held):
-            for j in range(PANEL_VECTORS):
-                x = v.load(v.pointer(place(i), (r, width), j * v.lanes))
-                finish(x, builder.add(i, r), j * v.lanes)
-            return held
-
-        loop_of(builder, first, end, _I64(1), [], one)
 
     def block(i, held):
-        before = builder.sub(i, _I64(ROWS))
-        end = builder.select(builder.icmp_signed(">", i, _I64(0)), _I64(ROWS), _I64(0))
+        line = v.pointer(a, line_offset(builder, i, strip))
+        for _, y, tile in sums:
+            if start is None:
+                zero_tile(builder, tile)
+            else:  # one row sixteen times
+                load_tile(builder, tile, v.pointer(start, y * v.lanes), _I64(0))
 
-        def some(t):
-            first = builder.mul(t, share)
-            last = builder.add(first, share)
-            finish_rows(before, first, builder.select(builder.icmp_signed("<", last, end), last, end))
+        def group(t, held):
+            here, panel = v.pointer(line, (t, TILE_WORDS)), v.pointer(b, (t, LINE_WORDS * width))
+            load_tile(builder, 4, here, _I64(WORD * LINE_WORDS))
+            load_tile(builder, 6, panel, row)
+            load_tile(builder, 5, v.pointer(here, strip), _I64(WORD * LINE_WORDS))
+            load_tile(builder, 7, v.pointer(panel, v.lanes), row)
+            for x, y, tile in sums:
+                dot_tiles(builder, tile, 4 + x, 6 + y)
+            return held
 
-        _block_of_tiles(v, v.pointer(a, line_offset(builder, i, strip)), strip, k, b, start, place(i), some)
+        def rest(r, held):
+            for j in range(PANEL_VECTORS):
+                finish(v.load(v.pointer(to, (r, width), j * v.lanes)), r, j * v.lanes)
+            return held
+
+        loop_of(builder, _I64(0), k, _I64(1), [], group)
+        for x, y, tile in sums:
+            place = v.pointer(to, (builder.add(i, _I64(x * STRIP)), width), y * v.lanes)
+            store_tile(builder, tile, place, row)
+        if finish is not None:
+            loop_of(builder, i, builder.add(i, _I64(ROWS)), _I64(1), [], rest)
         return held
 
     loop_of(builder, _I64(0), m, _I64(ROWS), [], block)
-    last = builder.and_(builder.sub(m, _I64(1)), _I64(-ROWS))
-    finish_rows(last, _I64(0), _I64(ROWS))
 
 
 @emitted
@@ -141,7 +109,10 @@ def _forward(v, by_tiles, a, strip, m, k, b, start, z, slope):
     def finish(x, i, j):
         v.store(activate(x), v.pointer(z, (i, row), j))
 
-    (_in_tiles if by_tiles else _in_registers)(v, a, strip, m, k, b, start, finish)
+    if by_tiles:
+        _in_tiles(v, a, strip, m, k, b, start, finish, z)
+    else:
+        _in_registers(v, a, strip, m, k, b, start, finish)
 
 
 @emitted
@@ -151,23 +122,21 @@ def _backward(v, by_tiles, a, strip, m, k, b, saved, d, slope):
     def finish(x, i, j):
         v.store(derive(x, v.load(v.pointer(saved, (i, row), j))), v.pointer(d, (i, row), j))
 
-    (_in_tiles if by_tiles else _in_registers)(v, a, strip, m, k, b, None, finish)
+    if by_tiles:
+        _in_tiles(v, a, strip, m, k, b, None, finish, d)
+    else:
+        _in_registers(v, a, strip, m, k, b, None, finish)
 
 
 @emitted
 def _gradient(v, by_tiles, a, strip, m, k, b, g):
-    width = PANEL_VECTORS * v.lanes
-
-    def block(i, held):
-        line = v.pointer(a, line_offset(v.builder, i, strip))
-        _block_of_tiles(v, line, strip, k, b, None, v.pointer(g, (i, width)))
-        return held
+    row = PANEL_VECTORS * v.lanes
 
     def finish(x, i, j):
-        v.store(x, v.pointer(g, (i, width), j))
+        v.store(x, v.pointer(g, (i, row), j))
 
     if by_tiles:
-        loop_of(v.builder, _I64(0), m, _I64(ROWS), [], block)
+        _in_tiles(v, a, strip, m, k, b, None, None, g)
     else:
         _in_registers(v, a, strip, m, k, b, None, finish)
 
