@@ -9,7 +9,7 @@ from fastnn.pair_memory import PairMemory
 from fastnn_kernels import epoch_pairs, records
 from fastnn_kernels.activations import BY_CODE
 from fastnn_kernels.column_tiles import bias_gradient
-from fastnn_kernels.pair_layout import PairLayout, panels_over
+from fastnn_kernels.pair_layout import PairLayout
 from fastnn_kernels.pair_tiles import pair_tiles
 from fastnn_kernels.pairs import WORD, panel_width, whole_groups
 
@@ -47,7 +47,7 @@ class PairsWorkspace(BlockMemory, PairMemory):
             if layer["tiles"]:
                 self.put(
                     layer, turned=self.words(whole_groups(n_in) * half).ctypes.data,
-                    delta_panels=self.words(panels_over(n_out) * self._width * half).ctypes.data,
+                    delta_panels=self.words(whole_groups(n_out) * half).ctypes.data,
                 )  # fmt: skip
             if index:
                 strip, tiles = self.tiles(n_out)

@@ -12,14 +12,15 @@ from fastnn import trainer  # noqa: F401  (its imports name all leaves)
 from fastnn.threads import available_threads
 from fastnn_kernels import evaluation  # noqa: F401
 from fastnn_kernels.leaves import LEAVES
+from fastnn_kernels.simd import BFLOAT16_UNITS
 
 TYPES = "float32", "float64"
 
 
 def missing() -> list[tuple[str, str]]:
     """Name and type of each leaf whose machine code is not on the disk, the longest to compile first."""
-    wanted = [(leaf.seconds, name, dtype) for name, leaf in LEAVES.items() for dtype in TYPES]
-    wanted = [x for x in wanted if LEAVES[x[1]].knows_types or x[2] == TYPES[0]]
+    known = {name: leaf for name, leaf in LEAVES.items() if leaf.unit in (None, *BFLOAT16_UNITS)}
+    wanted = [(leaf.seconds, name, dtype) for name, leaf in known.items() for dtype in leaf.types]
     return [
         (name, dtype) for _, name, dtype in sorted(wanted, reverse=True) if not LEAVES[name].is_ready(dtype)
     ]

@@ -1,13 +1,12 @@
 """Leaves: kernels on raw pointers, compiled alone when a run first needs them, and called by address.
 
-numba links a callee's code into every caller and optimises it again there. A training loop that inlines its
-kernels is compiled for all of them and for both element types: ten seconds. So each kernel that training and
-prediction use is a C function of its own, and the loops know addresses and sizes alone: one loop serves all
-element types and options.
+numba links a callee's code into every caller and optimises it again there: ten seconds for a training loop
+with all its kernels and both element types. So each kernel is a C function of its own, and the loops know
+addresses and sizes alone: one loop serves all element types and options.
 
 A leaf is written as a factory, `define(T)`, whose body works on `T`. Three may call it: a loop, by address; a
-kernel on arrays, by its name, as a function like any other (with arrays in the place of pointers); and plain
-Python. No type is checked in a call by address: FAMILIES is the one table of the signatures.
+kernel on arrays, by its name (with arrays in the place of pointers); and plain Python. No type is checked in
+a call by address: FAMILIES is the one table of the signatures.
 
 A body may use numbers, pointers, range, min, max, abs, int, float, math, scalars.py and other leaves. It is
 compiled without NumPy and without SSA: a variable has one type, and one that takes a global's value no other.
@@ -67,7 +66,6 @@ FAMILIES = {
     "csr_forward": "pwIIipiippid",
     # values, indices, indptr, numbers, rows, dZ, dZ_row, first, last, G
     "csr_backward": "pwIIipiiip",
-    # see line_tiles.py: samples in lanes
     "lines_forward": "piipiipd",
     "lines_backward": "piipiippd",
     "lines_backward_quadratic": "piipiippddd",
@@ -176,10 +174,11 @@ def caller(family):
 class Leaf:
     """One kernel on pointers; `define(T)` gives its body for the element type T."""
 
-    def __init__(self, define, family, fastmath, name, seconds, on_arrays):
-        self.define, self.family, self.fastmath = define, family, fastmath
+    def __init__(self, define, family, fastmath, name, seconds, on_arrays, unit):
+        self.define, self.family, self.fastmath, self.unit = define, family, fastmath, unit
         self._on_arrays = on_arrays or define
-        self.knows_types = "p" in FAMILIES[family]  # else one machine code serves all element types
+        both = "p" in FAMILIES[family] and not family.startswith("pairs")
+        self.types = ("float32", "float64") if both else ("float32",)  # one serves all that know none
         self.__name__, self.__doc__ = name or define.__name__, define.__doc__
         self.name = f"{define.__module__.rpartition('.')[2]}.{self.__name__}"
         self.seconds, self._addresses, self._functions = seconds, {}, {}
@@ -250,12 +249,13 @@ class Leaf:
         return self._functions[dtype]
 
 
-def leaf(family, fastmath=FAST, name="", seconds=0.15, on_arrays=None):
+def leaf(family, fastmath=FAST, name="", seconds=0.15, on_arrays=None, unit=None):
     """The leaf of a family that the decorated factory defines; it takes about so many seconds to compile.
 
-    on_arrays: the factory for kernels on arrays and for Python, where the other one's body wants pointers.
+    on_arrays: the factory for kernels on arrays and for Python, where the other's body wants pointers; unit:
+    what of simd.BFLOAT16_UNITS a CPU must have for it.
     """
-    return lambda define: Leaf(define, family, fastmath, name, seconds, on_arrays)
+    return lambda define: Leaf(define, family, fastmath, name, seconds, on_arrays, unit)
 
 
 def prepare(wanted):

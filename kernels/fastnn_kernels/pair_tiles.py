@@ -150,9 +150,9 @@ class PairTiles(NamedTuple):
 
 
 def _define(by_tiles):
-    kind = "tiles" if by_tiles else "pairs"
+    kind, unit = ("tiles", "AMX") if by_tiles else ("pairs", None)
 
-    @leaf("pairs_forward", EXACT, name=f"forward_{kind}")
+    @leaf("pairs_forward", EXACT, name=f"forward_{kind}", unit=unit)
     def forward(T):
         def forward(a, strip, m, k, b, start, z, slope):
             """Z = act(start + A B), m rows: A in tiles, B and Z panels, k GROUPs; act as in forward_panel."""
@@ -160,7 +160,7 @@ def _define(by_tiles):
 
         return forward
 
-    @leaf("pairs_backward", EXACT, name=f"backward_{kind}")
+    @leaf("pairs_backward", EXACT, name=f"backward_{kind}", unit=unit)
     def backward(T):
         def backward(a, strip, m, k, b, saved, d, slope):
             """D = (A B) act'(saved), m rows: A in tiles, all else panels, k GROUPs; act' is 1 or slope."""
@@ -168,7 +168,7 @@ def _define(by_tiles):
 
         return backward
 
-    @leaf("pairs_gradient", EXACT, name=f"gradient_{kind}")
+    @leaf("pairs_gradient", EXACT, name=f"gradient_{kind}", unit=unit)
     def gradient(T):
         def gradient(a, strip, m, k, b, g):
             """G (m, width) = A B, m whole groups of rows: A in tiles, B a panel, k GROUPs."""

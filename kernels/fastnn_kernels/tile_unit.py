@@ -64,7 +64,7 @@ def _release(typingctx):
     return types.void(), codegen
 
 
-@leaf("tile_mode")
+@leaf("tile_mode", unit="AMX")
 def configure_tiles(T):
     def configure_tiles():
         """From here on this thread may use the tiles."""
@@ -73,7 +73,7 @@ def configure_tiles(T):
     return configure_tiles
 
 
-@leaf("tile_mode")
+@leaf("tile_mode", unit="AMX")
 def release_tiles(T):
     def release_tiles():
         """This thread uses the tiles no more."""

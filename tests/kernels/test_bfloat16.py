@@ -44,7 +44,7 @@ def in_pairs(A, edge="end"):
     shapes = (
         (strips, groups, *tile),
         (whole_groups(n) // STRIP, whole_groups(m) // GROUP, *tile),
-        (-(-n // WIDTH), whole_groups(m) // 2, WIDTH),
+        (whole_groups(n) // WIDTH, whole_groups(m) // 2, WIDTH),
     )
     call = compiled("rows_to_pairs", "float32")
     for wanted in ((0, 1, 2), (0,), (1,), (2,)):

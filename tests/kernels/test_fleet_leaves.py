@@ -222,7 +222,7 @@ def test_dropout_masks_are_those_of_a_network_alone(dtype, edge):
     call("dropout_in_lanes", dtype)(found, 4, rows, n, *given, 1)
     for lane in range(L):
         alone = np.ascontiguousarray(A[..., lane])
-        call("dropout", dtype)(alone, 4, rows, n, n, keep[lane], int(seeds[lane]), int(steps[lane]), 1)
+        call("dropout", dtype)(alone, 4, rows, 0, n, n, keep[lane], int(seeds[lane]), int(steps[lane]), 1)
         np.testing.assert_array_equal(found[..., lane], alone)
 
 

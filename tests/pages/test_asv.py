@@ -63,7 +63,7 @@ def test_all_parts_are_found_in_every_profile(listed):
     assert all(count(benchmark) > 0 for benchmark in benchmarks)
     # Each case is a process, though most only look up.
     if profile != "large":
-        assert sum(map(count, benchmarks)) <= {"smoke": 90, "regular": 650}[profile]
+        assert sum(map(count, benchmarks)) <= {"smoke": 95, "regular": 700}[profile]
 
 
 def test_what_commits_are_compared_by(listed):
@@ -78,12 +78,12 @@ def test_what_commits_are_compared_by(listed):
             assert re.search(r"track_(ratio|seconds)$", name) and benchmark["params"][0][0] == "'fastnn'"
 
 
-def test_figures_are_said_to_take_less_than_thirteen_minutes():
+def test_figures_are_said_to_take_less_than_fifteen_minutes():
     environment = {**os.environ, "FASTNN_BENCH": "regular"}
     code = "import suite; print(suite.expected_seconds(suite.FIGURES))"
     call = [sys.executable, "-c", code]
     done = subprocess.run(call, env=environment, cwd=FOLDER, capture_output=True, text=True, check=True)
-    assert 60 < float(done.stdout) < 780
+    assert 60 < float(done.stdout) < 900
 
 
 def test_configuration_has_only_keys_that_asv_knows():
