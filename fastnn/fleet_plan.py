@@ -39,9 +39,9 @@ def lanes_pay(sizes: Sequence[int], batch: int, itemsize: int, here: Machine) ->
 
     The numbers are those of long fits of 8 shapes from 2-4-1 to 64-64-1 in batches of 8 to 512 rows, float32
     and float64, on a processor of 16 registers of 32 bytes: what is chosen is the faster way, or up to 11%
-    slower. Alone, a network of many rows has samples in lanes: then it gains nothing here. With 32 registers of
-    64 bytes (Emerald Rapids) the same numbers choose the faster way in 60 of 66 such cases, and lose 26% in one
-    and 12% at most in five.
+    slower. Alone, a network of many rows has samples in lanes: then it gains nothing here. With 32 registers
+    of 64 bytes (Emerald Rapids) the same numbers choose the faster way in 60 of 66 such cases, and lose 26%
+    in one and 12% at most in five.
     """
     lanes, width = here.vector_bytes // itemsize, max(tile_shapes(here.registers))
     height, pairs = tile_shapes(here.registers)[width][0], list(zip(sizes, sizes[1:], strict=False))
