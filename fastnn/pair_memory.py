@@ -76,10 +76,10 @@ class PairMemory(Memory):
 
     def place_weights(self, sparse: bool, fit: Array, pairs: Array) -> None:
         """Where the panels of W stand: in pairs, or for CSR rows in float32; and their biases."""
-        known = self.layout.panels[self.layout.panels["bias"] == 0]
+        plain = self.layout.panels["bias"] != 0
+        known, starts = self.layout.panels[~plain], self.layout.panels["offset"][plain]
         csr = sparse & (known["layer"] == 0)
         own, paired = (known["offset"] * size for size in (self.itemsize, WORD // 2))
         panels = self.panels[: len(known)]
         panels["weights"] = np.where(csr, fit.ctypes.data + own, pairs.ctypes.data + paired)
-        biases = np.asarray(self.layout.biases)[known["layer"]] + known["column"]
-        panels["biases"] = fit.ctypes.data + biases * self.itemsize
+        panels["biases"] = fit.ctypes.data + (starts[known["layer"]] + known["column"]) * self.itemsize

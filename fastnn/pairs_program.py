@@ -21,7 +21,7 @@ def pack_pairs(layers: Array, params: Array) -> tuple[Array, Array]:
     to_pairs = pair_moves.weights_to_pairs.function()
     for offset, rows, bias in layout.panels[["offset", "rows", "bias"]].tolist():
         if not bias:
-            source, to = panels.ctypes.data + 4 * offset, pairs.ctypes.data + WORD * offset // 2
+            source, to = panels.ctypes.data + panels.itemsize * offset, pairs.ctypes.data + WORD * offset // 2
             to_pairs(source, whole_groups(rows), to, 0, 0)
     return panels, pairs
 

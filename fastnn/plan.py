@@ -14,8 +14,8 @@ from fastnn.threads import REAL_THREADS, worthwhile_threads
 from fastnn_kernels.fit_layout import FitLayout, layout_of
 from fastnn_kernels.layout import n_units
 from fastnn_kernels.lines import PAIRS, SAMPLES, UNITS, LineLayout, choose_layout, lines_of
-from fastnn_kernels.machine import LEAST_ROWS, chunk_rows, machine
-from fastnn_kernels.pair_layout import PairLayout, pairs_of
+from fastnn_kernels.machine import chunk_rows
+from fastnn_kernels.pair_layout import PairLayout, pair_rows, pairs_of
 from fastnn_kernels.pairs import GROUP
 
 # Of a batch of more rows than a segment has, the gradients of segments are summed while their rows are in
@@ -101,7 +101,8 @@ class Plan:
         few = segments * layout.size > SEGMENT_SHARE * batch * n_units(self.layers)
         if self.sparse or batch <= SEGMENT_ROWS or few:
             # In parts of one size: a rest of some rows would read all weights once more.
-            share, fitting = -(-batch // self.workers), self._fitting_rows(sizes)
+            share = -(-batch // self.workers)
+            fitting = pair_rows(sizes) if self.bfloat16 else chunk_rows(sizes, self.dtype.itemsize)
             parts = max(1, round(share / fitting))
             segment, segments = min(batch, -(-share // (rows * parts)) * rows), 0
         self._decide(layout=layout, chunk=segment, segments=segments)
@@ -129,12 +130,6 @@ class Plan:
     @property
     def segmented(self) -> bool:
         return self.segments > 0
-
-    def _fitting_rows(self, sizes: list[int]) -> int:
-        if not self.bfloat16:
-            return chunk_rows(sizes, self.dtype.itemsize)
-        # What a layer takes, in pairs, is to fill half of the second-level cache: it is read for each panel.
-        return max(LEAST_ROWS, machine().l2 // 4 // max(sizes))
 
     @property
     def rows_together(self) -> int:

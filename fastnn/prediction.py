@@ -11,6 +11,7 @@ from fastnn.pairs_program import PairsProgram, pack_pairs
 from fastnn.program import ForwardProgram, Program, pack
 from fastnn.threads import available_threads, run_team
 from fastnn_kernels.machine import chunk_rows
+from fastnn_kernels.pair_layout import pair_rows
 from fastnn_kernels.team import ABANDONED, TEAM_SIZE
 
 # Rows are cut into compiled calls of so many products, some milliseconds: between them a Ctrl-C is heard,
@@ -32,7 +33,7 @@ class Forward:
         self.layers, self.dtype, self.n_out = layers, dtype, int(layers["n_out"][-1])
         self._bfloat16 = bfloat16
         sizes = [int(layers["n_in"][0]), *layers["n_out"].tolist()]
-        self._chunk = chunk_rows(sizes, dtype.itemsize)
+        self._chunk = pair_rows(sizes) if bfloat16 else chunk_rows(sizes, dtype.itemsize)
         products = int((layers["n_in"] * layers["n_out"]).sum())
         self._rows_per_call = max(1, PRODUCTS_PER_CALL // (self._chunk * products)) * self._chunk
         self._packed_rows = max(PACKED_ROWS, PACKED_PRODUCTS // products)

@@ -120,10 +120,9 @@ def chains(v, sums, k, unroll, operands):
         return body
 
     done = _I64(0)
-    for count in {unroll} - {1}:
-        last = builder.and_(k, _I64(-count))
-        sums = loop_of(builder, done, last, _I64(count), sums, steps(count))
-        done = last
+    if unroll > 1:
+        whole = builder.and_(k, _I64(-unroll))
+        sums, done = loop_of(builder, done, whole, _I64(unroll), sums, steps(unroll)), whole
     return loop_of(builder, done, k, _I64(1), sums, steps(1))
 
 

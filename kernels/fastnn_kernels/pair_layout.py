@@ -13,6 +13,7 @@ from itertools import zip_longest
 import numpy as np
 
 from fastnn_kernels.fit_layout import BLOCKS, shares_of
+from fastnn_kernels.machine import LEAST_ROWS, machine
 from fastnn_kernels.pairs import GROUP, panel_width, whole_groups
 from fastnn_kernels.panels import PANEL
 
@@ -25,6 +26,14 @@ BLOCK_ROWS = 8 * GROUP
 TOGETHER = 4
 
 
+def pair_rows(sizes):
+    """Rows that a worker carries through all layers at once, at least LEAST_ROWS.
+
+    What a layer takes of them, in pairs, is read for each panel: it fills half of the second-level cache.
+    """
+    return max(LEAST_ROWS, machine().l2 // 4 // max(sizes))
+
+
 def panels_over(n):
     """How many panels n columns take."""
     return -(-n // panel_width())
@@ -33,13 +42,13 @@ def panels_over(n):
 class PairLayout:
     """panels: the PANEL table of W and b of each layer; blocks: the units of the update phase.
 
-    size: elements of a vector of parameters; biases, turned: where each layer's b begins in it, and W' among
-    the back_size words of pairs; layers: the table of layout.py.
+    size: elements of a vector of parameters; turned: where each layer's W' begins among the back_size words
+    of pairs; layers: the table of layout.py.
     """
 
     def __init__(self, layers):
         self.layers, self.size, self.back_size = layers, 0, 0
-        self.biases, self.turned, panels = [], [], []
+        self.turned, panels = [], []
         for index, layer in enumerate(layers):
             panels += self._panels(index, layer)
         self.panels = np.array(panels, PANEL)
@@ -53,7 +62,6 @@ class PairLayout:
             self.size += whole_groups(n_in) * width
         row = panels_over(n_out) * width
         yield index, 1, 0, n_out, row, 1, self.size, int(layer["biases"]), n_out
-        self.biases.append(self.size)
         self.size += whole_groups(row)
         self.turned.append(self.back_size)
         if index:

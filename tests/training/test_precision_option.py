@@ -124,21 +124,27 @@ def test_fleets_refuse_it():
 
 def test_it_is_said_once(monkeypatch):
     monkeypatch.setattr(precision, "_told", set())
-    with pytest.warns(UserWarning, match="in float32 from rounded numbers|gains nothing for") as told:
+    with pytest.warns(
+        UserWarning, match="in float32 from rounded numbers|gains nothing for|does not permit"
+    ) as told:
         Network([5, 1], precision="bfloat16")
         network_of().predict(np.ones((1, 5)), precision="bfloat16")
     assert [warning.filename for warning in told] == [__file__]
 
 
 @pytest.mark.parametrize(
-    "dots, tiles, sizes, expected",
+    "units, tiles, sizes, expected",
     (
-        (False, False, (200, 200), "in float32 from rounded numbers"),
-        (True, False, (5, 1), "gains nothing for a network of 5 weights; from about 8,192 on it does"),
-        (False, True, (90, 90, 10), None),
+        ((), False, (200, 200), "in float32 from rounded numbers"),
+        (("AVX512-BF16",), False, (5, 1), "a network of 5 weights; from about 8,192 on it does"),
+        (("AVX512-BF16",), False, (90, 90, 10), None),
+        (("AVX512-BF16", "AMX"), False, (90, 90, 10), "the system does not permit the tiles of AMX"),
+        (("AVX512-BF16", "AMX"), True, (90, 90, 10), None),
     ),
 )
-def test_what_is_said_follows_from_the_cpu_and_the_size(monkeypatch, dots, tiles, sizes, expected):
+def test_what_is_said_follows_from_the_cpu_and_the_size(monkeypatch, units, tiles, sizes, expected):
+    dots = "AVX512-BF16" in units
+    monkeypatch.setattr(precision, "BFLOAT16_UNITS", units)
     monkeypatch.setattr(precision, "_told", set())
     monkeypatch.setattr(precision, "DOTS_OF_PAIRS", dots)
     monkeypatch.setattr(precision, "tiles_permitted", lambda: tiles)
